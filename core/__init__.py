@@ -1,0 +1,1 @@
+"""The voice pipeline: how a wave becomes conditions and conditions become a wave."""

@@ -1,0 +1,244 @@
+"""Every setting as a frozen dataclass, validated on construction. No torch here.
+
+Lengths are in samples unless the name says frames, bands or Hz. Derived sizes are integer properties.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from core.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """The frame grid everything shares. Frame i covers samples [i * hop_length, (i + 1) * hop_length)."""
+
+    sample_rate: int = 44_100
+    hop_length: int = 512  # the grid of the public 44.1 kHz vocoders
+
+    def __post_init__(self) -> None:
+        _require(self.sample_rate > 0, f"sample_rate must be positive, got {self.sample_rate}")
+        _require(self.hop_length > 0, f"hop_length must be positive, got {self.hop_length}")
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
+    def frames(self, samples: int) -> int:
+        """Frames that cover `samples`, the last one possibly in part."""
+        return -(-samples // self.hop_length)
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """The mel spectrogram the denoiser makes and the vocoder hears: natural log of magnitude."""
+
+    n_fft: int = 2048
+    win_length: int = 2048
+    n_mels: int = 128
+    f_min: float = 40.0
+    f_max: float = 16_000.0
+    floor: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _require(self.win_length <= self.n_fft, "win_length must not exceed n_fft")
+        _require(0 <= self.f_min < self.f_max, "f_min must lie below f_max")
+
+
+@dataclass(frozen=True)
+class ContentConfig:
+    """The embedded content encoder (`core/content/phonetic.py`), on the voice's own frame grid."""
+
+    encoder: str = "phonetic"
+    dim: int = 64
+    lookahead_frames: int = 4
+    n_fft: int = 1024
+    n_bands: int = 80
+    f_min: float = 60.0
+    f_max: float = 7600.0
+    channels: int = 256
+    kernel: int = 3
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)
+    n_phones: int = 40
+
+    def __post_init__(self) -> None:
+        _require(self.lookahead_frames >= 0, "lookahead_frames must not be negative")
+        _require(len(self.dilations) > 0, "dilations must not be empty")
+
+
+@dataclass(frozen=True)
+class F0Config:
+    """Which estimator hears the pitch, and between which bounds (Hz)."""
+
+    estimator: str = "yin"
+    f0_min: float = 55.0
+    f0_max: float = 1100.0
+
+    def __post_init__(self) -> None:
+        _require(
+            0 < self.f0_min < self.f0_max,
+            f"f0_min must lie between 0 and f0_max, got {self.f0_min} and {self.f0_max}",
+        )
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """The causal WaveNet and its noise levels (in units of the normalised mel, whose deviation is 1)."""
+
+    channels: int = 192
+    kernel: int = 3
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2)
+    condition_channels: int = 192
+    condition_dilations: tuple[int, ...] = (1, 2, 4)
+    sigma_data: float = 1.0
+    sigma_min: float = 0.02
+    sigma_max: float = 20.0
+    rho: float = 7.0
+
+    def __post_init__(self) -> None:
+        _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
+
+
+@dataclass(frozen=True)
+class VocoderConfig:
+    """The source-filter vocoder: a causal frame-rate network that shapes a pulse train and noise."""
+
+    vocoder: str = "source_filter"
+    channels: int = 256
+    kernel: int = 3
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    n_fft: int = 1024
+
+    def __post_init__(self) -> None:
+        _require(self.n_fft % 2 == 0, "n_fft must be even")
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One target in a voice. f0_median in Hz."""
+
+    name: str
+    f0_median: float = 0.0
+    credit: str = ""
+
+
+@dataclass(frozen=True)
+class VoiceConfig:
+    """Everything about a voice but its weights; stored as JSON in the voice file's metadata."""
+
+    name: str = "unnamed"
+    speakers: tuple[Speaker, ...] = (Speaker("default"),)
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    mel: MelConfig = field(default_factory=MelConfig)
+    content: ContentConfig = field(default_factory=ContentConfig)
+    f0: F0Config = field(default_factory=F0Config)
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    vocoder: VocoderConfig = field(default_factory=VocoderConfig)
+    sampler: str = "dpmpp_2m"
+    steps: int = 4
+
+    def __post_init__(self) -> None:
+        _require(len(self.speakers) > 0, "a voice needs at least one speaker")
+        _require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+
+    def speaker_index(self, name: str) -> int:
+        """Position of a speaker; an unknown name is an error that lists the known ones."""
+        names = [speaker.name for speaker in self.speakers]
+        if name not in names:
+            raise ConfigError(
+                f'unknown speaker "{name}" in voice "{self.name}"; known: {", ".join(names)}'
+            )
+        return names.index(name)
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """What fixes the lengths of a live stream; changing it means a new converter.
+
+    block_frames: mel frames a push. context_frames: past a windowed analysis sees.
+    steps and sampler: None takes the voice's own.
+    """
+
+    block_frames: int = 4
+    context_frames: int = 24
+    steps: int | None = None
+    sampler: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.block_frames >= 1, f"block_frames must be at least 1, got {self.block_frames}")
+        _require(self.context_frames >= 0, "context_frames must not be negative")
+        _require(self.steps is None or self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+
+
+@dataclass(frozen=True)
+class VoiceParams:
+    """Live knobs: what may change while sound runs.
+
+    pitch_shift: semitones. gate_db: input level (dB) under which the output is silent.
+    gain_db: output gain. dry_mix: share of the unconverted input, 0 to 1. speaker: index in the voice.
+    """
+
+    pitch_shift: float = 0.0
+    gate_db: float = -65.0
+    gain_db: float = 0.0
+    dry_mix: float = 0.0
+    speaker: int = 0
+
+    def __post_init__(self) -> None:
+        _require(
+            -48 <= self.pitch_shift <= 48,
+            f"pitch_shift must lie within +-48 semitones, got {self.pitch_shift}",
+        )
+        _require(0 <= self.dry_mix <= 1, f"dry_mix must lie between 0 and 1, got {self.dry_mix}")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The JSON-ready form of any config above."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], path: str = "") -> T:
+    """Builds a config from its JSON form. Unknown keys and wrong types are errors that say where."""
+    where = path or cls.__name__
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: expected a table of settings, got {type(data).__name__}")
+    hints = get_type_hints(cls)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        known = ", ".join(sorted(hints))
+        raise ConfigError(f"{where}: unknown setting {', '.join(unknown)}; known: {known}")
+    values = {k: _parse(hints[k], v, f"{where}.{k}") for k, v in data.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:  # a required field is missing
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _parse(hint: Any, value: Any, path: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_dict(hint, value, path)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{path}: expected a list, got {type(value).__name__}")
+        return tuple(_parse(get_args(hint)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
+    accepted = get_args(hint) if get_origin(hint) is types.UnionType else (hint,)
+    if float in accepted and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) not in accepted:
+        names = " or ".join(t.__name__ for t in accepted)
+        raise ConfigError(f"{path}: expected {names}, got {value!r}")
+    return value

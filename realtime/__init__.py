@@ -1,0 +1,1 @@
+"""The live engine: rings, backends and the session. Plain Python and numpy, no torch."""
