@@ -1,7 +1,7 @@
 """Audio files in and out with constant memory, and a resampler exact across blocks. No torch.
 
 `load_audio` gives (C, T); everything after it works on mono float32 (T,). Files are written under a
-temporary name in the same folder and renamed when complete: a failed write never costs the old file.
+temporary name in the same folder and renamed when complete; a failed write leaves the old file.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WRITABLE: dict[str, _Format] = {
 
 @dataclass(frozen=True)
 class ResamplerQuality:
-    """passband: share of the lower Nyquist frequency that passes flat; rejection above it, in dB."""
+    """passband: flat share of the lower Nyquist frequency; rejection above that, in dB."""
 
     passband: float
     rejection: float
@@ -131,8 +131,8 @@ class AudioWriter:
     """Writes mono float32 blocks; the file appears under its name only when `close` succeeds.
 
     The format follows the extension. A rate the format cannot hold (Opus, MP3) is resampled on the
-    way. As a context manager it closes on success and aborts on an exception. Samples beyond +-1 are
-    clipped.
+    way. As a context manager it closes on success and aborts on an exception. Samples beyond +-1
+    are clipped.
     """
 
     def __init__(self, path: str | Path, sample_rate: int, subtype: str | None = None) -> None:
@@ -254,15 +254,15 @@ def resample(wave: Wave, rate_in: int, rate_out: int, quality: str = "high") -> 
 class Resampler:
     """A polyphase windowed-sinc resampler that carries its history from push to push.
 
-    Output sample m is the input at m * rate_in / rate_out: nothing is shifted in time. It leaves with
-    the push that brings the input `delay` samples past that place, so a live stream lags by exactly
-    `delay` input samples. Bit-identical for any cutting into blocks; `push` then `flush` give
-    round(n * rate_out / rate_in) samples in all.
+    Output sample m is the input at m * rate_in / rate_out: nothing is shifted in time. It leaves
+    with the push that brings the input `delay` samples past that place, so a live stream lags by
+    exactly `delay` input samples. Bit-identical for any cutting into blocks; `push` then `flush`
+    give round(n * rate_out / rate_in) samples in all.
 
-    Why not soxr: its stream emits in bursts. Fed 10 ms blocks from 48 to 44.1 kHz its output lagged by
-    up to 19 ms (HQ; LQ 10 ms), from 44.1 to 48 kHz by 21 ms, where this one ("live") lags by 0.9 ms.
+    Why not soxr: its stream emits in bursts. Fed 10 ms blocks from 48 to 44.1 kHz its output lagged
+    by up to 19 ms (HQ; LQ 10 ms), from 44.1 to 48 kHz by 21 ms; this one lags by 0.9 ms ("live").
 
-    `phase` puts output m at (m * down + phase) / up input samples, where up / down is rate_out / rate_in,
+    `phase` puts output m at (m * down + phase) / up input samples (up / down = rate_out / rate_in),
     so that a session can make the round trip through two rates a whole number of samples long.
     """
 
