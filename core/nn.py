@@ -1,0 +1,61 @@
+"""The layers every streaming network here is made of. Weights live in modules, state is passed through.
+
+Inside a network the layout is (B, T, C): a causal convolution is then one matrix product over its
+concatenated taps, which for blocks of a few frames is several times cheaper than `nn.Conv1d`.
+`state=None` means the start of the signal (zeros before it); feed the returned state with what follows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+ConvState = Tensor
+"""What a causal convolution must remember: its last (kernel - 1) * dilation inputs, (B, past, C)."""
+
+
+class CausalConv1d(nn.Module):
+    """A dilated convolution that sees its own frame and the past only."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.kernel, self.dilation = kernel, dilation
+        self.past = (kernel - 1) * dilation
+        self.linear = nn.Linear(kernel * c_in, c_out)
+
+    def forward(self, x: Tensor, state: ConvState | None = None) -> tuple[Tensor, ConvState]:
+        """x: (B, T, C_in) -> (B, T, C_out) and the state for the frames after x."""
+        n = x.shape[1]
+        padded = F.pad(x, (0, 0, self.past, 0)) if state is None else torch.cat([state, x], 1)
+        taps = [padded[:, k * self.dilation : k * self.dilation + n] for k in range(self.kernel)]
+        return self.linear(torch.cat(taps, -1)), padded[:, n:]
+
+
+class ResidualStack(nn.Module):
+    """Pre-norm residual causal convolutions: x + W gelu(conv(norm(x))), one per dilation."""
+
+    def __init__(
+        self, channels: int, kernel: int, dilations: tuple[int, ...], dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in dilations)
+        self.convs = nn.ModuleList(CausalConv1d(channels, channels, kernel, d) for d in dilations)
+        self.mixes = nn.ModuleList(nn.Linear(channels, channels) for _ in dilations)
+        self.dropout = nn.Dropout(dropout)
+        for mix in self.mixes:
+            assert isinstance(mix, nn.Linear)
+            nn.init.normal_(mix.weight, std=channels**-0.5 / len(dilations) ** 0.5)
+
+    def forward(
+        self, x: Tensor, state: list[ConvState] | None = None
+    ) -> tuple[Tensor, list[ConvState]]:
+        """x: (B, T, C) -> (B, T, C) and one state a layer."""
+        states: list[ConvState] = []
+        for i, (norm, conv, mix) in enumerate(
+            zip(self.norms, self.convs, self.mixes, strict=True)
+        ):
+            y, kept = conv(norm(x), None if state is None else state[i])
+            x = x + mix(self.dropout(F.gelu(y)))
+            states.append(kept)
+        return x, states

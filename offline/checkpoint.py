@@ -1,0 +1,76 @@
+"""TrainState: what a run needs to go on: weights, their moving average, optimiser, step, minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+FILE = "state.pt"
+
+
+class TrainState:
+    """The state of one run in one folder. Never needed to convert; voices are exported apart."""
+
+    def __init__(self, folder: Path, ema_decay: float) -> None:
+        self.folder, self.ema_decay = folder, ema_decay
+        self.step, self.minutes = 0, 0.0
+        self.ema: dict[str, Tensor] = {}
+        self._stored: dict[str, dict[str, Tensor]] | None = None
+
+    @staticmethod
+    def open(folder: Path, module: nn.Module, ema_decay: float) -> TrainState:
+        """The newest state in `folder`, or a fresh one."""
+        state = TrainState(folder, ema_decay)
+        path = folder / FILE
+        if path.is_file():
+            data = torch.load(path, weights_only=True)
+            state.step, state.minutes, state.ema = data["step"], data["minutes"], data["ema"]
+            state._stored = data
+        else:
+            state.ema = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        return state
+
+    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Puts the stored weights and moments back."""
+        if self._stored is not None:
+            module.load_state_dict(self._stored["module"])
+            optimizer.load_state_dict(self._stored["optimizer"])
+            self._stored = None
+
+    def average(self, module: nn.Module) -> None:
+        """Moves the average a little towards the present weights; faster in the first steps."""
+        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
+        for key, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.ema[key].lerp_(value.detach(), 1 - decay)
+
+    @contextmanager
+    def averaged(self, module: nn.Module) -> Iterator[None]:
+        """The module with its averaged weights, in evaluation mode; put back afterwards."""
+        live = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        module.load_state_dict(self.ema)
+        module.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            module.load_state_dict(live)
+            module.train()
+
+    def save(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Writes everything under a temporary name, then renames."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / (FILE + ".part")
+        data = {
+            "step": self.step,
+            "minutes": self.minutes,
+            "ema": self.ema,
+            "module": module.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
+        torch.save(data, temporary)
+        temporary.replace(self.folder / FILE)
