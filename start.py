@@ -351,8 +351,10 @@ def follow(
 
 def plain_words(line: str) -> str:
     """What a line of pip's means to a user; empty when it is not worth a line."""
-    if found := re.match(r" *Downloading (\S+)-\S+\.whl.* \((\d{2,}\S* [MG]B|[\d.]+ GB)\)", line):
-        return f"downloading {found[1].split('/')[-1].replace('-', ' ')} ({found[2]})"
+    if found := re.match(
+        r" *Downloading (?:.*/)?([^-]+)-([^-]+)-.*\((\d{2,}\S* MB|\S+ GB)\)", line
+    ):
+        return f"downloading {found[1]} {found[2]} ({found[3]})"
     if found := re.match(r" *Building wheel for (\S+) ", line):
         return f"compiling {found[1]}" if found[1] != "moksori" else ""
     if line.startswith("Installing collected packages:"):
