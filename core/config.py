@@ -98,7 +98,7 @@ class F0Config:
 class DenoiserConfig:
     """The causal WaveNet and its noise levels (in units of the normalised mel, whose deviation is 1)."""
 
-    channels: int = 192
+    channels: int = 160
     kernel: int = 3
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2)
     condition_channels: int = 192

@@ -1,0 +1,125 @@
+"""Analyser: a wave becomes Conditions, whole or live. The live form commits each frame once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.config import VoiceConfig
+from core.content.phonetic import PhoneticEncoder
+from core.errors import ConfigError
+from core.f0 import F0Estimator, f0_estimator
+from core.features import Conditions, loudness
+from core.streaming.plan import StreamPlan
+
+
+@dataclass(frozen=True)
+class Lookahead:
+    """Samples after a frame's end that each part of the analysis needs."""
+
+    content: int
+    f0: int
+
+    @property
+    def samples(self) -> int:
+        """What a frame waits for: the slowest part."""
+        return max(self.content, self.f0)
+
+
+class Analyser:
+    """Content, pitch, voicing and loudness of a wave on the voice's frame grid."""
+
+    def __init__(self, config: VoiceConfig, encoder: PhoneticEncoder) -> None:
+        self.config, self.encoder = config, encoder
+        self.f0: F0Estimator = f0_estimator(config.audio, config.f0)
+
+    def lookahead(self, block_frames: int, context_frames: int) -> Lookahead:
+        """What a live analysis in such blocks needs of the future."""
+        stream = self.f0.stream(block_frames, context_frames)
+        return Lookahead(self.encoder.lookahead, stream.lookahead)
+
+    def __call__(self, wave: NDArray[np.float32], plan: StreamPlan | None = None) -> Conditions:
+        """wave (T,) at the voice's rate -> conditions of ceil(T / hop) frames.
+
+        With a plan, parts that cannot stream exactly hear the very windows of a live run.
+        """
+        if not len(wave):
+            raise ConfigError("nothing to analyse: the wave has no samples")
+        tensor = torch.from_numpy(wave)[None]
+        with torch.inference_mode():
+            units = self.encoder(tensor)
+            level = loudness(tensor, self.config.audio.hop_length)
+        if plan is None or self.f0.streams_exactly:
+            f0, voiced = self.f0(wave)
+        else:
+            stream = self.f0.stream(plan.block_frames, plan.context_frames)
+            parts = [stream.push(wave[i : i + plan.block]) for i in range(0, len(wave), plan.block)]
+            parts.append(stream.flush())
+            f0 = np.concatenate([p[0] for p in parts])
+            voiced = np.concatenate([p[1] for p in parts])
+        return Conditions(
+            units,
+            torch.from_numpy(f0)[None],
+            torch.from_numpy(voiced)[None],
+            level,
+            self.speaker(0),
+        )
+
+    def speaker(self, index: int) -> Tensor:
+        """All weight on one of the voice's speakers, (1, S)."""
+        count = len(self.config.speakers)
+        if not 0 <= index < count:
+            raise ConfigError(f"speaker {index} does not exist; the voice has 0 to {count - 1}")
+        return torch.eye(count)[index : index + 1]
+
+    def stream(self, plan: StreamPlan) -> AnalysisStream:
+        """A fresh live analysis."""
+        return AnalysisStream(self, plan)
+
+
+class AnalysisStream:
+    """Takes whole frames of samples, gives the frames that have their lookahead."""
+
+    def __init__(self, analyser: Analyser, plan: StreamPlan) -> None:
+        self._analyser, self._plan = analyser, plan
+        self._hop = plan.audio.hop_length
+        self._f0 = analyser.f0.stream(plan.block_frames, plan.context_frames)
+        self.stage_seconds: dict[str, float] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything heard."""
+        self._f0.reset()
+        self._content = self._analyser.encoder.init_state()
+        self._waiting: list[Tensor] | None = None  # units, f0, voiced, loudness: (1, ..., frames)
+        self._pushed = self._committed = 0  # frames
+
+    def push(self, wave: NDArray[np.float32]) -> Conditions | None:
+        """wave: a whole number of frames -> conditions of the frames committed now, None if none.
+
+        A frame is committed `plan.lookahead_frames` after it came, so how many are follows from how many
+        were pushed alone.
+        """
+        started = time.perf_counter()
+        f0, voiced = self._f0.push(wave)
+        heard = time.perf_counter()
+        tensor = torch.from_numpy(wave)[None]
+        units, self._content = self._analyser.encoder.step(tensor, self._content)
+        level = loudness(tensor, self._hop)
+        self.stage_seconds = {"f0": heard - started, "content": time.perf_counter() - heard}
+        new = [units, torch.from_numpy(f0)[None], torch.from_numpy(voiced)[None], level]
+        if self._waiting is not None:
+            new = [torch.cat(pair, -1) for pair in zip(self._waiting, new, strict=True)]
+        self._pushed += len(wave) // self._hop
+        ready = max(self._pushed - self._plan.lookahead_frames - self._committed, 0)
+        self._committed += ready
+        self._waiting = [part[..., ready:] for part in new]
+        if not ready:
+            return None
+        taken = [part[..., :ready] for part in new]
+        return Conditions(*taken, self._analyser.speaker(0))

@@ -1,0 +1,103 @@
+"""WaveNet: the causal denoising network. What does not depend on the noise is computed once a block.
+
+Lookahead sits in the content encoder alone; here every layer sees its own frame and the past.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.config import DenoiserConfig
+from core.features import Conditions
+from core.nn import CausalConv1d, ConvState, ResidualStack
+
+_F0_REFERENCE = 200.0  # Hz; about the middle of speech and singing on a log scale
+_LOUDNESS_CENTRE, _LOUDNESS_SCALE = -45.0, 20.0  # dB
+
+
+@dataclass
+class ConditionState:
+    """What the condition encoder remembers of the past."""
+
+    entry: ConvState
+    convs: list[ConvState]
+
+
+class ConditionEncoder(nn.Module):
+    """Conditions -> one bias a layer and frame, projected once however many steps the sampler takes."""
+
+    def __init__(self, units: int, speakers: int, outputs: int, config: DenoiserConfig) -> None:
+        super().__init__()
+        channels = config.condition_channels
+        self.entry = CausalConv1d(units + 3, channels, config.kernel)
+        self.speaker = nn.Linear(speakers, channels, bias=False)
+        self.stack = ResidualStack(channels, config.kernel, config.condition_dilations)
+        self.norm = nn.LayerNorm(channels)
+        self.project = nn.Linear(channels, outputs)
+
+    def forward(
+        self, conditions: Conditions, state: ConditionState | None = None
+    ) -> tuple[Tensor, ConditionState]:
+        """-> (B, T, outputs) and the state for the frames after these."""
+        pitch = torch.log2(conditions.f0 / _F0_REFERENCE)
+        level = (conditions.loudness - _LOUDNESS_CENTRE) / _LOUDNESS_SCALE
+        scalars = torch.stack([pitch, conditions.voiced.to(pitch), level], -1)
+        x = torch.cat([conditions.units.transpose(1, 2), scalars.to(conditions.units)], -1)
+        x, entry = self.entry(x, None if state is None else state.entry)
+        x = x + self.speaker(conditions.speaker.to(x))[:, None]
+        x, convs = self.stack(x, None if state is None else state.convs)
+        return self.project(self.norm(x)), ConditionState(entry, convs)
+
+
+class WaveNet(nn.Module):
+    """Gated dilated causal convolutions over noisy mel frames."""
+
+    def __init__(self, n_mels: int, units: int, speakers: int, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, layers = config.channels, len(config.dilations)
+        self.condition = ConditionEncoder(units, speakers, layers * 2 * channels, config)
+        self.level = nn.Sequential(
+            nn.Linear(64, channels), nn.SiLU(), nn.Linear(channels, layers * channels)
+        )
+        self.entry = nn.Linear(n_mels, channels)
+        self.gates = nn.ModuleList(
+            CausalConv1d(channels, 2 * channels, config.kernel, d) for d in config.dilations
+        )
+        self.mixes = nn.ModuleList(nn.Linear(channels, 2 * channels) for _ in config.dilations)
+        self.out = nn.Sequential(
+            nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, n_mels)
+        )
+        last = self.out[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        frequencies = torch.exp(torch.linspace(math.log(0.5), math.log(60.0), 32))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    frequencies: Tensor
+
+    def forward(
+        self, x: Tensor, level: Tensor, condition: Tensor, state: list[ConvState] | None = None
+    ) -> tuple[Tensor, list[ConvState]]:
+        """x (B, T, M), level: ln(sigma) / 4 (B, 1), condition: of `self.condition` -> (B, T, M), states."""
+        angles = level * self.frequencies
+        embedded = torch.cat([angles.sin(), angles.cos()], -1)
+        levels = self.level(embedded)[:, None].chunk(len(self.gates), -1)  # each (B, 1, C)
+        biases = condition.chunk(len(self.gates), -1)  # each (B, T, 2C)
+        x = self.entry(x)
+        skips: Tensor | None = None
+        states: list[ConvState] = []
+        for i, (gate, mix) in enumerate(zip(self.gates, self.mixes, strict=True)):
+            y, kept = gate(x + levels[i], None if state is None else state[i])
+            opened, shaped = (y + biases[i]).chunk(2, -1)
+            residual, skip = mix(torch.sigmoid(opened) * torch.tanh(shaped)).chunk(2, -1)
+            x = (x + residual) * math.sqrt(0.5)
+            skips = skip if skips is None else skips + skip
+            states.append(kept)
+        assert skips is not None
+        return self.out(F.silu(skips * len(self.gates) ** -0.5)), states

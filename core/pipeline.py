@@ -1,0 +1,130 @@
+"""The two verbs both drivers use: synthesise (conditions to wave) and convert (wave to wave)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.config import StreamConfig, VoiceParams
+from core.diffusion.denoiser import StreamingDenoise
+from core.diffusion.noise import NoiseTape
+from core.diffusion.samplers import get_sampler
+from core.diffusion.schedules import karras_sigmas
+from core.features import Conditions
+from core.gate import Gate
+from core.streaming.plan import StreamPlan
+from core.vocoder.source_filter import SourceFilterState
+from core.voice import VoiceModel
+
+
+class Synthesis:
+    """Conditions in, wave out, in order: the part of a conversion that carries state exactly.
+
+    Live it takes a few frames a call, offline all of them: what comes out is the same.
+    """
+
+    def __init__(
+        self,
+        voice: VoiceModel,
+        steps: int | None = None,
+        sampler: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        config = voice.config
+        self._voice = voice
+        self._sample = get_sampler(sampler or config.sampler)
+        levels = config.denoiser
+        self._sigmas = karras_sigmas(
+            steps or config.steps, levels.sigma_min, levels.sigma_max, levels.rho
+        )
+        self._tape = NoiseTape(seed, config.mel.n_mels)
+        self._gate = Gate(config.audio.hop_length)
+        self.stage_seconds: dict[str, float] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the first frame."""
+        self._denoise = StreamingDenoise(self._voice.denoiser)
+        self._vocoder_state: SourceFilterState | None = None
+        self._gate.reset()
+        self._position = 0
+
+    def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
+        """The next frames' conditions, as analysed -> wave (1, frames * hop).
+
+        The wave is late by the vocoder's latency.
+        """
+        started = time.perf_counter()
+        speaker = self._voice.analyser.speaker(params.speaker)
+        wanted = replace(conditions.shifted(params.pitch_shift), speaker=speaker)
+        mel = self._mel(wanted)
+        denoised = time.perf_counter()
+        wave, self._vocoder_state = self._voice.vocoder(
+            mel, wanted.f0, wanted.voiced, self._vocoder_state
+        )
+        gain = 10 ** (params.gain_db / 20)
+        wave = wave * self._gate(conditions.loudness, params.gate_db) * gain
+        self.stage_seconds = {
+            "denoiser": denoised - started,
+            "vocoder": time.perf_counter() - denoised,
+        }
+        return wave
+
+    def _mel(self, conditions: Conditions) -> Tensor:
+        """The next frames' log mel, (1, M, frames)."""
+        n = conditions.frames
+        x = self._tape.frames(self._position, n) * self._sigmas[0]
+        self._position += n
+        x = self._sample(self._denoise.begin(conditions), x, self._sigmas)
+        return self._voice.denoiser.denormalise(x)
+
+
+def plan_for(voice: VoiceModel, stream: StreamConfig) -> StreamPlan:
+    """The lengths and the latency of a live run of this voice."""
+    lookahead = voice.analyser.lookahead(stream.block_frames, stream.context_frames)
+    return StreamPlan(
+        voice.config.audio,
+        stream,
+        analysis_lookahead=lookahead.samples,
+        vocoder_latency=voice.vocoder.latency,
+        streams_exactly=voice.vocoder.streams_exactly,
+    )
+
+
+def synthesise(
+    voice: VoiceModel,
+    conditions: Conditions,
+    params: VoiceParams,
+    stream: StreamConfig | None = None,
+) -> Tensor:
+    """Conditions of a whole signal -> its wave (1, frames * hop), aligned with them."""
+    stream = stream or StreamConfig()
+    synthesis = Synthesis(voice, stream.steps, stream.sampler, stream.seed)
+    last = conditions.slice(conditions.frames - 1, conditions.frames)
+    with torch.inference_mode():
+        wave = synthesis(conditions, params)
+        tail = synthesis(last.silenced(), params)  # one more frame pushes the overlap out
+    latency = voice.vocoder.latency
+    return torch.cat([wave, tail], 1)[:, latency : latency + wave.shape[1]]
+
+
+def convert(
+    voice: VoiceModel,
+    wave: NDArray[np.float32],
+    params: VoiceParams | None = None,
+    plan: StreamPlan | None = None,
+) -> NDArray[np.float32]:
+    """wave (T,) at the voice's rate -> the same length in the voice, aligned with the input.
+
+    With a plan, what a live run of that plan says: its windows, steps, sampler and seed.
+    """
+    params = params or VoiceParams()
+    conditions = voice.analyser(wave, plan)
+    stream = plan.stream if plan is not None else None
+    made = synthesise(voice, conditions, params, stream)[0].numpy()[: len(wave)]
+    return made + params.dry_mix * (wave - made)

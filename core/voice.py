@@ -1,0 +1,135 @@
+"""VoiceModel: analyser, denoiser and vocoder with their weights, in one safetensors file.
+
+The file's metadata carry the format's name and version and the whole VoiceConfig as JSON; nothing in it
+is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core.analyser import Analyser
+from core.config import VoiceConfig, from_dict, to_dict
+from core.content.phonetic import PhoneticEncoder
+from core.diffusion.denoiser import Preconditioned
+from core.diffusion.wavenet import WaveNet
+from core.errors import ConfigError, VoiceFileError
+from core.vocoder.source_filter import SourceFilter
+
+FORMAT = "moksori-voice"
+VERSION = 1
+SUFFIX = ".safetensors"
+VOICES_FOLDER = Path(__file__).parent / "assets"
+DEFAULT_VOICE = "embedded"
+
+
+class VoiceModel(nn.Module):
+    """Everything that turns one voice into another, ready to run."""
+
+    def __init__(self, config: VoiceConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = PhoneticEncoder(config.audio, config.content)
+        network = WaveNet(
+            config.mel.n_mels, config.content.dim, len(config.speakers), config.denoiser
+        )
+        self.denoiser = Preconditioned(network, config.mel.n_mels, config.denoiser.sigma_data)
+        self.vocoder = SourceFilter(config.audio, config.mel, config.vocoder)
+        self.analyser = Analyser(config, self.encoder)
+        self.eval()
+
+    def save(self, path: Path) -> None:
+        """Writes the voice in half precision, under a temporary name first."""
+        from safetensors.torch import save_file
+
+        weights = {k: v.half().contiguous() for k, v in self.state_dict().items()}
+        metadata = {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "config": json.dumps(to_dict(self.config)),
+        }
+        temporary = path.with_suffix(".part")
+        save_file(weights, temporary, metadata)
+        temporary.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> VoiceModel:
+        """Reads a voice; a file that is none, or not whole, is a VoiceFileError."""
+        config = read_config(path)
+        from safetensors.torch import load_file
+
+        voice = VoiceModel(config)
+        weights = load_file(path)
+        wanted = voice.state_dict()
+        missing, foreign = sorted(set(wanted) - set(weights)), sorted(set(weights) - set(wanted))
+        if missing or foreign:
+            raise VoiceFileError(
+                f"{path} does not fit its own config: {len(missing)} weights missing"
+                f"{_some(missing)}, {len(foreign)} foreign{_some(foreign)}; export the voice again"
+            )
+        for key, weight in weights.items():
+            if weight.shape != wanted[key].shape:
+                raise VoiceFileError(
+                    f"{path}: weight {key} should have shape {tuple(wanted[key].shape)}, has"
+                    f" {tuple(weight.shape)}; export the voice again"
+                )
+            if not torch.isfinite(weight).all():
+                raise VoiceFileError(f"{path}: weight {key} is not finite; the training failed")
+        voice.load_state_dict({k: v.float() for k, v in weights.items()})
+        return voice
+
+
+def read_config(path: Path) -> VoiceConfig:
+    """The config in a voice file's metadata, without its weights."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise VoiceFileError(f"no voice file at {path}; see the voices at hand with: moksori voices")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise VoiceFileError(
+            f"{path} is no voice file or not whole ({error}); a voice is a {SUFFIX} file made by"
+            " moksori, never a pickle"
+        ) from None
+    if metadata.get("format") != FORMAT:
+        raise VoiceFileError(
+            f"{path} is a safetensors file but no moksori voice (its metadata name"
+            f" {metadata.get('format')!r}, expected {FORMAT!r})"
+        )
+    if metadata.get("version") != str(VERSION):
+        raise VoiceFileError(
+            f"{path} has version {metadata.get('version')} of the voice format; this program reads"
+            f" version {VERSION}; update moksori or export the voice again"
+        )
+    try:
+        return from_dict(VoiceConfig, json.loads(metadata["config"]))
+    except (KeyError, json.JSONDecodeError, ConfigError) as error:
+        raise VoiceFileError(f"{path}: its config cannot be read: {error}") from None
+
+
+def find_voice(name: str) -> Path:
+    """A voice by path or by the name of an embedded one."""
+    path = Path(name)
+    if path.suffix == SUFFIX or path.is_file():
+        return path
+    known = embedded_voices()
+    if name not in known:
+        raise VoiceFileError(
+            f'unknown voice "{name}"; known: {", ".join(sorted(known))}, or the path of a {SUFFIX} file'
+        )
+    return known[name]
+
+
+def embedded_voices() -> dict[str, Path]:
+    """The voices in the package, by name."""
+    return {path.stem: path for path in sorted(VOICES_FOLDER.glob(f"*{SUFFIX}"))}
+
+
+def _some(keys: list[str]) -> str:
+    return f" ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})" if keys else ""

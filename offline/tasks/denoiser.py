@@ -1,0 +1,181 @@
+"""Training the denoiser: mel frames of the target speakers from units of their disguised recordings.
+
+The units are computed ahead from several disguises of each recording (vocal tract, colour, room, level),
+so the denoiser learns to trust what is said and to take the voice from the speaker alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from core.config import VoiceConfig
+from core.content.phonetic import PhoneticEncoder
+from core.diffusion.denoiser import Preconditioned
+from core.diffusion.wavenet import WaveNet
+from core.errors import VoiceChangerError
+from core.features import Conditions, loudness
+from core.mel import LogMel
+from offline.augment import SpectralAugment
+from offline.preprocess import Manifest, load_f0, load_wave
+from offline.tasks.content import log_power
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording. units (variants, D, T) and mel (M, T) in half precision, the rest (T,)."""
+
+    speaker: int
+    mel: Tensor
+    units: Tensor
+    f0: Tensor
+    voiced: Tensor
+    loudness: Tensor
+
+
+class DenoiserTask:
+    """Padded batches of crops -> the EDM loss of `Preconditioned`."""
+
+    def __init__(
+        self,
+        voice: VoiceConfig,
+        encoder: PhoneticEncoder,
+        features: Path,
+        manifest: Manifest,
+        shares: Sequence[float] | None = None,
+        variants: int = 4,
+        batch: int = 12,
+        crop_frames: int = 160,
+        held_back: int = 40,
+        seed: int = 0,
+    ) -> None:
+        """shares: of each of the voice's speakers in a batch. variants: disguises, the first is none."""
+        self.voice, self.batch, self.crop_frames = voice, batch, crop_frames
+        names = [speaker.name for speaker in voice.speakers]
+        network = WaveNet(voice.mel.n_mels, voice.content.dim, len(names), voice.denoiser)
+        self.denoiser = Preconditioned(network, voice.mel.n_mels, voice.denoiser.sigma_data)
+        augment = SpectralAugment(voice.audio, voice.content, [], warp_range=1.2)
+        generator = torch.Generator().manual_seed(seed)
+        log_mel = LogMel(voice.audio, voice.mel)
+        self.items: list[Item] = []
+        self.validation: list[Item] = []
+        chosen = [u for u in manifest.utterances if u.speaker in names]
+        for i, utterance in enumerate(tqdm(chosen, "units", disable=None)):
+            wave = load_wave(features, utterance)
+            f0, voiced = load_f0(features, utterance)
+            with torch.inference_mode():
+                units = _disguised_units(encoder, wave, augment, variants, generator)
+                mel = log_mel(torch.from_numpy(wave)[None])[0]
+                level = loudness(torch.from_numpy(wave)[None], voice.audio.hop_length)[0]
+            item = Item(
+                names.index(utterance.speaker),
+                mel.half(),
+                units.half(),
+                torch.from_numpy(f0),
+                torch.from_numpy(voiced),
+                level,
+            )
+            (self.validation if i % held_back == 0 else self.items).append(item)
+        if not self.items:
+            raise VoiceChangerError(f"no recordings of {', '.join(names)} in {features}")
+        frames = torch.tensor([float(len(item.f0)) for item in self.items])
+        owner = torch.tensor([item.speaker for item in self.items])
+        wanted = torch.tensor(shares if shares is not None else [1.0] * len(names))
+        per_speaker = torch.zeros(len(names)).index_add_(0, owner, frames)
+        self.weights = frames / per_speaker[owner] * wanted[owner]
+        self._measure_mel()
+
+    @property
+    def module(self) -> nn.Module:
+        return self.denoiser
+
+    def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """EDM loss of one batch at random noise levels."""
+        drawn = torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
+        x0, conditions, mask = self._collate([self.items[i] for i in drawn.tolist()], generator)
+        sigma = torch.exp(torch.randn(self.batch, generator=generator) * 1.5 + 0.2)
+        sigma = sigma.clamp(self.voice.denoiser.sigma_min, 2 * self.voice.denoiser.sigma_max)
+        noise = torch.randn(x0.shape, generator=generator)
+        loss = self.denoiser.loss(x0, conditions, sigma, noise, mask)
+        return loss, {"loss": loss.item()}
+
+    def validate(self) -> dict[str, float]:
+        """The loss at fixed noise levels on recordings held back; D at high noise is a plain regression."""
+        figures = {}
+        for sigma in (0.1, 0.5, 2.0, 20.0):
+            generator = torch.Generator().manual_seed(1)
+            losses = []
+            for first in range(0, len(self.validation), self.batch):
+                group = self.validation[first : first + self.batch]
+                x0, conditions, mask = self._collate(group, generator)
+                noise = torch.randn(x0.shape, generator=generator)
+                levels = torch.full((len(group),), sigma)
+                losses.append(self.denoiser.loss(x0, conditions, levels, noise, mask).item())
+            figures[f"sigma {sigma}"] = float(np.mean(losses))
+        return figures
+
+    def _collate(
+        self, items: Sequence[Item], generator: torch.Generator
+    ) -> tuple[Tensor, Conditions, Tensor]:
+        """Random crops, padded to the longest, at random levels -> normalised mel, conditions, mask."""
+        longest = min(self.crop_frames, max(len(item.f0) for item in items))
+        config = self.voice
+        batch = len(items)
+        mel = torch.full((batch, config.mel.n_mels, longest), float(np.log(config.mel.floor)))
+        units = torch.zeros(batch, config.content.dim, longest)
+        f0 = torch.full((batch, longest), 150.0)
+        voiced = torch.zeros(batch, longest, dtype=torch.bool)
+        level = torch.full((batch, longest), -100.0)
+        mask = torch.zeros(batch, longest)
+        speaker = torch.zeros(batch, len(config.speakers))
+        for b, item in enumerate(items):
+            draw = torch.rand(3, generator=generator).tolist()
+            n = min(longest, len(item.f0))
+            start = int(draw[0] * (len(item.f0) - n + 1))
+            part = slice(start, start + n)
+            gain_db = (draw[1] - 0.5) * 16  # +- 8 dB: the model follows the level it is told
+            variant = int(draw[2] * len(item.units))
+            mel[b, :, :n] = (item.mel[:, part].float() + gain_db * np.log(10) / 20).clamp(
+                min=float(np.log(config.mel.floor))
+            )
+            units[b, :, :n] = item.units[variant, :, part].float()
+            f0[b, :n], voiced[b, :n] = item.f0[part], item.voiced[part]
+            level[b, :n] = (item.loudness[part] + gain_db).clamp(min=-100.0)
+            mask[b, :n] = 1.0
+            speaker[b, item.speaker] = 1.0
+        x0 = self.denoiser.normalise(mel)
+        return x0, Conditions(units, f0, voiced, level, speaker), mask
+
+    def _measure_mel(self) -> None:
+        """Mean and deviation of each mel bin over the training set, stored with the weights."""
+        total = sum(item.mel.shape[1] for item in self.items)
+        mean = sum((item.mel.double().sum(1) for item in self.items), torch.zeros(1)) / total
+        square = sum((item.mel.double().square().sum(1) for item in self.items), torch.zeros(1))
+        self.denoiser.mel_mean.copy_(mean)
+        self.denoiser.mel_std.copy_((square / total - mean.square()).clamp(min=1e-4).sqrt())
+
+
+def _disguised_units(
+    encoder: PhoneticEncoder,
+    wave: np.typing.NDArray[np.float32],
+    augment: SpectralAugment,
+    variants: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """(variants, D, frames): the first of the recording as it is."""
+    delay = encoder.config.lookahead_frames
+    frames = -(-len(wave) // encoder.hop_length)
+    padded = np.pad(wave, (0, (frames + delay) * encoder.hop_length - len(wave)))
+    power = log_power(encoder, padded).float().exp()
+    bands = [encoder.bands(power[None])]
+    if variants > 1:
+        copies = power.expand(variants - 1, -1, -1).clone()
+        disguised = augment.power(copies, generator)
+        bands.append(encoder.bands(disguised, augment.filters(variants - 1, generator)))
+    return encoder.encode(torch.cat(bands))[0][:, delay:].transpose(1, 2)
