@@ -296,6 +296,12 @@ class Resampler:
             return pushed
         return max(0, -((self.phase - (pushed - self.delay) * self.up) // self.down))
 
+    def needed(self, count: int) -> int:
+        """How many input samples must have come in for `count` output samples to have left."""
+        if self._identity or count <= 0:
+            return max(0, count)
+        return self.delay + ((count - 1) * self.down + self.phase) // self.up + 1
+
     def push(self, wave: Wave) -> Wave:
         """The next input samples (T,) -> the outputs they complete; `ready` foretells how many."""
         self._pushed += len(wave)

@@ -223,6 +223,9 @@ def test_impulse_is_not_shifted_and_leaves_after_the_declared_delay(
     assert len(last) >= 1
     out = np.concatenate([before, last, resampler.flush()])
     assert int(np.argmax(np.abs(out))) == resampler.up * 5
+    for count in (1, 2, 100, 12_345):
+        needed = resampler.needed(count)
+        assert resampler.ready(needed) >= count > resampler.ready(needed - 1)
 
 
 @pytest.mark.parametrize(("quality", "rejection"), [("live", 80), ("high", 100)])
