@@ -21,17 +21,19 @@ from core.f0.tracker import TrackerConfig
 class AutocorrelationConfig:
     """periods: of the lowest pitch in a window. octave_cost: strength an octave lower must gain.
 
+    compression: exponent on the power spectrum; under 1 a strong formant or hum counts for less.
     upsampling: points of the curve a sample. candidates: kept a frame.
     """
 
-    periods: float = 3.0
+    periods: float = 2.5
     octave_cost: float = 0.02
+    compression: float = 0.85
     upsampling: int = 1
     candidates: int = 6
 
 
 class AutocorrelationAnalysis:
-    """r(lag) = rx(lag) / rw(lag), both normalised to 1 at lag 0; peaks of r are candidates."""
+    """r(lag) = rx(lag) / rw(lag), both 1 at lag 0; the peaks of r are candidates."""
 
     def __init__(self, rate: float, config: F0Config, settings: AutocorrelationConfig) -> None:
         half = int(np.ceil(0.5 * settings.periods * rate / config.f0_min))
@@ -44,25 +46,28 @@ class AutocorrelationAnalysis:
         self._n_fft = 1 << (2 * half + lags // settings.upsampling).bit_length()
         self._n_out = self._n_fft * settings.upsampling
         self._lags = lags
-        own = self._correlate(self._window[None])[0]
-        self._own = own / own[0]
+        self._compression = settings.compression
+        # A tone's compressed spectrum is the compressed window's, moved: dividing by that puts the
+        # peaks where they belong. Their strength is judged as Boersma does, which is stricter with
+        # long lags and so keeps octaves apart.
+        power = np.abs(np.fft.rfft(self._window, self._n_fft)) ** 2
+        own = np.fft.irfft(power**settings.compression, self._n_out)
+        plain = np.fft.irfft(power, self._n_out)
+        self._own = own[:lags] / own[0]
+        self._scale = self._own / (plain[:lags] / plain[0])
         lag_seconds = np.maximum(np.arange(lags), 1) / self._rate
         self._bonus = -settings.octave_cost * np.log2(config.f0_max * lag_seconds)
 
     def __call__(self, windows: NDArray[np.float64]) -> Candidates:
         """windows: (n, past + future) -> f0 (n, K) in Hz, strength (n, K), peak amplitude (n,)."""
         centred = windows - windows.mean(axis=1, keepdims=True)
-        r = self._correlate(centred * self._window)
-        r /= np.maximum(r[:, :1], 1e-12) * self._own
-        lag, strength = strongest_peaks(r, self._bonus, self._first, self.candidates)
-        return self._rate / lag, strength, np.abs(centred).max(axis=1)
-
-    def _correlate(self, windows: NDArray[np.float64]) -> NDArray[np.float64]:
-        spectrum = np.fft.rfft(windows, self._n_fft)
-        power = spectrum.real**2 + spectrum.imag**2
+        spectrum = np.fft.rfft(centred * self._window, self._n_fft)
+        power = (spectrum.real**2 + spectrum.imag**2) ** self._compression
         # a longer inverse transform interpolates the curve between samples
-        curve: NDArray[np.float64] = np.fft.irfft(power, self._n_out)[:, : self._lags]
-        return curve
+        r = np.fft.irfft(power, self._n_out)[:, : self._lags]
+        r /= np.maximum(r[:, :1], 1e-12) * self._own
+        lag, strength = strongest_peaks(r, self._scale, self._bonus, self._first, self.candidates)
+        return self._rate / lag, strength, np.abs(centred).max(axis=1)
 
 
 class Autocorrelation(Tracked):

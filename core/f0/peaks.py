@@ -7,17 +7,22 @@ from numpy.typing import NDArray
 
 
 def strongest_peaks(
-    curve: NDArray[np.float64], bonus: NDArray[np.float64], first: int, count: int
+    curve: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    bonus: NDArray[np.float64],
+    first: int,
+    count: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """curve: (n, L) over lags; maxima at lags first .. L - 2, the `count` with most curve + bonus.
+    """curve: (n, L) over lags; maxima at lags first .. L - 2, the `count` with the most strength.
+    Strength is curve * scale + bonus, both (L,).
 
-    Returns lags (n, count), between samples, and strengths: the parabola's top plus bonus, -inf (at
+    Returns lags (n, count), between samples, and strengths (of the parabola's top), -inf (at
     lag 1) where there are fewer maxima.
     """
     inner = curve[:, first:-1]
     left, right = curve[:, first - 1 : -2], curve[:, first + 1 :]
     is_peak = (inner > left) & (inner >= right) & (inner > 0)
-    ranked = np.where(is_peak, inner + bonus[first:-1], -np.inf)
+    ranked = np.where(is_peak, inner * scale[first:-1] + bonus[first:-1], -np.inf)
     index = np.argpartition(ranked, -count, axis=1)[:, -count:]
     strength = np.take_along_axis(ranked, index, 1)
     at = np.take_along_axis(inner, index, 1)
@@ -26,4 +31,6 @@ def strongest_peaks(
     shift = np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
     found = np.isfinite(strength)
     lag = np.where(found, index + first + shift, 1.0)
-    return lag, np.where(found, strength - 0.25 * (before - after) * shift, -np.inf)
+    return lag, np.where(
+        found, strength - 0.25 * (before - after) * shift * scale[index + first], -np.inf
+    )

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfilt
 
 from core.config import AudioConfig
 from core.f0.decimate import Decimator, decimation_factor
@@ -18,6 +19,8 @@ from core.f0.frames import DEFAULT_F0, hold
 from core.f0.tracker import PitchTracker, TrackerConfig
 
 LOWEST_RATE = 16_000  # Hz: the noise of fricatives above 5 kHz is what tells them from voices
+HIGH_PASS = 80.0  # Hz, against rumble and hum; a lower voice is heard by its harmonics
+HIGH_PASS_ORDER = 2
 
 Candidates = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -39,6 +42,8 @@ class TrackedStream:
     def __init__(self, audio: AudioConfig, analysis: Analysis, tracker: TrackerConfig) -> None:
         factor = decimation_factor(audio.sample_rate, audio.hop_length, LOWEST_RATE)
         self._decimator = Decimator(factor)
+        rate = audio.sample_rate / factor
+        self._high_pass = butter(HIGH_PASS_ORDER, HIGH_PASS, "highpass", fs=rate, output="sos")
         self._analysis = analysis
         self._tracker = PitchTracker(tracker, audio.frame_rate)
         self._hop = audio.hop_length
@@ -51,6 +56,7 @@ class TrackedStream:
     def reset(self) -> None:
         """Forgets everything pushed."""
         self._decimator.reset()
+        self._filter_state = np.zeros((len(self._high_pass), 2))
         # silence before the first sample, as far as the first window reaches
         past = max(self._analysis.past - self._step // 2, 0)
         self._buffer = np.zeros(past)
@@ -62,7 +68,10 @@ class TrackedStream:
     def push(self, wave: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """wave: (T,), any T -> f0 in Hz and voiced of the frames that became committed."""
         self._pushed += len(wave)
-        self._buffer = np.concatenate([self._buffer, self._decimator.push(wave)])
+        heard = self._decimator.push(wave)
+        if len(heard):
+            heard, self._filter_state = sosfilt(self._high_pass, heard, zi=self._filter_state)
+        self._buffer = np.concatenate([self._buffer, heard])
         width = self._analysis.past + self._analysis.future
         n = max((len(self._buffer) - width) // self._step + 1, 0)
         if n == 0:

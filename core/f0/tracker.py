@@ -15,29 +15,38 @@ class TrackerConfig:
     lag_frames: later frames a decision may see. voicing_threshold: strength of "unvoiced".
     silence_threshold: peak, relative to the loudest so far, under which voicing needs ever more
     strength. loudest_floor: the loudest so far is never taken for less. loudest_seconds: it decays
-    by 1/e in this time. octave_jump_cost: a voiced octave. voicing_cost: to turn voiced or unvoiced;
-    both a step of 10 ms.
+    by 1/e in this time. octave_jump_cost: a voiced octave. voicing_cost: to turn voiced or
+    unvoiced. range_cost: an octave outside of range_below .. range_above (octaves) around the mean
+    log f0 of the last range_seconds of voice.
     """
 
-    lag_frames: int = 1
-    voicing_threshold: float = 0.45
-    silence_threshold: float = 0.03
+    lag_frames: int = 2
+    voicing_threshold: float = 0.35
+    silence_threshold: float = 0.07
     loudest_floor: float = 0.02
     loudest_seconds: float = 10.0
     octave_jump_cost: float = 0.4
     voicing_cost: float = 0.14
+    range_cost: float = 0.3
+    range_below: float = 0.6
+    range_cap: float = 0.2
+    range_above: float = 1.0
+    range_seconds: float = 2.0
 
 
 @dataclass
 class TrackerState:
     """score: (K + 1,) of the best path that ends in each state, state 0 being "unvoiced".
 
-    pending: per undecided frame its f0 by state (K + 1,) and the state each path came from.
+    pending: per undecided frame its log2 f0 by state (K + 1,) and the state each path came from.
+    centre, heard: mean log2 f0 of the voice, and how many frames it rests on.
     """
 
     loudest: float
     score: NDArray[np.float64]
     log_f0: NDArray[np.float64]
+    centre: float = 0.0
+    heard: int = 0
     pending: list[tuple[NDArray[np.float64], NDArray[np.intp]]] = field(default_factory=list)
 
 
@@ -49,6 +58,7 @@ class PitchTracker:
         self._decay = float(np.exp(-1.0 / (frame_rate * config.loudest_seconds)))
         # costs are meant for steps of 10 ms; longer steps make jumps cheaper (Boersma 1993)
         self._step = frame_rate / 100.0
+        self._range_frames = round(config.range_seconds * frame_rate)
 
     def init_state(self, candidates: int) -> TrackerState:
         """The state before the first frame: unvoiced."""
@@ -67,6 +77,7 @@ class PitchTracker:
 
         Returns f0 and voiced of the frames now decided, `lag_frames` behind; updates `state`.
         """
+        c = self.config
         n, k = f0.shape
         local = np.concatenate([np.zeros((n, 1)), strength], axis=1)
         local[:, 0] = self._unvoiced_strength(peak, state)
@@ -75,8 +86,8 @@ class PitchTracker:
         jump = np.abs(
             before[:, :, None] - log_f0[:, None, :]
         )  # (n, from, to); NaN: one is unvoiced
-        cost = self._step * self.config.octave_jump_cost * jump
-        cost[:, 0, :] = cost[:, :, 0] = self._step * self.config.voicing_cost
+        cost = self._step * c.octave_jump_cost * jump
+        cost[:, 0, :] = cost[:, :, 0] = self._step * c.voicing_cost
         cost[:, 0, 0] = 0.0
 
         decided: list[float] = []
@@ -85,13 +96,23 @@ class PitchTracker:
             arrive = state.score[:, None] - cost[i]
             origin = arrive.argmax(axis=0)
             score = arrive[origin, columns] + local[i]
+            if state.heard > self._range_frames // 4:
+                off = log_f0[i] - state.centre
+                above = np.maximum(off - c.range_above, 0.0) * np.minimum(1.0 - local[i], 1.0)
+                below = np.minimum(
+                    c.range_cost * np.maximum(-c.range_below - off, 0.0), c.range_cap
+                )
+                score[1:] -= (above + below)[1:]
             state.score = score - score.max()
             state.pending.append((log_f0[i], origin))
-            if len(state.pending) > self.config.lag_frames:
+            if len(state.pending) > c.lag_frames:
                 at = int(state.score.argmax())
                 for _, came in state.pending[:0:-1]:
                     at = int(came[at])
                 decided.append(float(state.pending.pop(0)[0][at]))
+                if at:
+                    state.heard = min(state.heard + 1, self._range_frames)
+                    state.centre += (decided[-1] - state.centre) / state.heard
         if n:
             state.log_f0 = log_f0[-1]
         track = np.array(decided)

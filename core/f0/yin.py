@@ -67,7 +67,9 @@ class YinAnalysis:
         strength = 1.0 - d * self._count / np.maximum(np.cumsum(d, axis=1), 1e-12)
         strength[:, 0] = 0.0
         strength *= energy[:, :1] > 1e-10
-        lag, best = strongest_peaks(strength, self._bonus, self._first, self.candidates)
+        lag, best = strongest_peaks(
+            strength, np.ones_like(self._bonus), self._bonus, self._first, self.candidates
+        )
         return self._rate / lag, best, np.abs(centred).max(axis=1)
 
 
@@ -82,4 +84,4 @@ class Yin(Tracked):
         tracker: TrackerConfig | None = None,
     ) -> None:
         analysis = YinAnalysis(analysis_rate(audio), config, settings or YinConfig())
-        super().__init__(audio, analysis, tracker or TrackerConfig())
+        super().__init__(audio, analysis, tracker or TrackerConfig(voicing_threshold=0.42))
