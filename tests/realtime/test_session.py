@@ -150,9 +150,9 @@ def test_slow_blocks_cost_exactly_the_counted_xruns() -> None:
     processor = SlowProcessor(0.035, backend.virtual_clock, frozenset({20, 60}), RATE, 480)
     session = LiveSession(processor, backend, slack_seconds=0.01)
     stats = play(session)
-    # A slow block is ready before the 4th call after the one that completed it. With 10 ms of cushion
-    # it was due at the 2nd: two calls are silent. That is 960 samples late, the limit (block + device
-    # block), so one block is dropped and 480 stay, which make the second stall cost one call less.
+    # A slow block is ready before the 4th call after the one that completed it. With 10 ms of
+    # cushion it was due at the 2nd: two calls are silent. That is 960 samples late, the limit (a
+    # block and a device block), so a block is dropped; 480 stay and make the second stall cheaper.
     assert stats.xruns == 2
     assert stats.silent_samples == 960 + 480
     assert stats.silent_samples == 480 * _silent_device_blocks(backend.output)
