@@ -179,9 +179,13 @@ class StreamConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.block_frames >= 1, f"block_frames must be at least 1, got {self.block_frames}")
+        _require(
+            self.block_frames >= 1, f"block_frames must be at least 1, got {self.block_frames}"
+        )
         _require(self.context_frames >= 0, "context_frames must not be negative")
-        _require(self.steps is None or self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        _require(
+            self.steps is None or self.steps >= 1, f"steps must be at least 1, got {self.steps}"
+        )
 
 
 @dataclass(frozen=True)

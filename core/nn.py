@@ -52,9 +52,7 @@ class ResidualStack(nn.Module):
     ) -> tuple[Tensor, list[ConvState]]:
         """x: (B, T, C) -> (B, T, C) and one state a layer."""
         states: list[ConvState] = []
-        for i, (norm, conv, mix) in enumerate(
-            zip(self.norms, self.convs, self.mixes, strict=True)
-        ):
+        for i, (norm, conv, mix) in enumerate(zip(self.norms, self.convs, self.mixes, strict=True)):
             y, kept = conv(norm(x), None if state is None else state[i])
             x = x + mix(self.dropout(F.gelu(y)))
             states.append(kept)

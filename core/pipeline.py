@@ -118,13 +118,16 @@ def convert(
     wave: NDArray[np.float32],
     params: VoiceParams | None = None,
     plan: StreamPlan | None = None,
+    stream: StreamConfig | None = None,
 ) -> NDArray[np.float32]:
     """wave (T,) at the voice's rate -> the same length in the voice, aligned with the input.
 
-    With a plan, what a live run of that plan says: its windows, steps, sampler and seed.
+    With a plan, what a live run of that plan says, window by window. stream: steps, sampler and seed;
+    the plan's own where there is one.
     """
     params = params or VoiceParams()
     conditions = voice.analyser(wave, plan)
-    stream = plan.stream if plan is not None else None
+    if plan is not None:
+        stream = plan.stream
     made = synthesise(voice, conditions, params, stream)[0].numpy()[: len(wave)]
     return made + params.dry_mix * (wave - made)

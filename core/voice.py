@@ -88,7 +88,9 @@ def read_config(path: Path) -> VoiceConfig:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise VoiceFileError(f"no voice file at {path}; see the voices at hand with: moksori voices")
+        raise VoiceFileError(
+            f"no voice file at {path}; see the voices at hand with: moksori voices"
+        )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

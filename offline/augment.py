@@ -30,7 +30,12 @@ class SpectralAugment:
         factors = np.exp(np.linspace(-math.log(warp_range), math.log(warp_range), n_warps))
         banks = [
             mel_filters(
-                audio.sample_rate, config.n_fft, config.n_bands, config.f_min, config.f_max, float(f)
+                audio.sample_rate,
+                config.n_fft,
+                config.n_bands,
+                config.f_min,
+                config.f_max,
+                float(f),
             )
             for f in factors
         ]

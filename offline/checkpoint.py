@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from core.errors import VoiceChangerError
+
 FILE = "state.pt"
 
 
@@ -74,3 +76,12 @@ class TrainState:
         }
         torch.save(data, temporary)
         temporary.replace(self.folder / FILE)
+
+
+def load_average(folder: Path) -> dict[str, Tensor]:
+    """The averaged weights of the run in `folder`."""
+    path = folder / FILE
+    if not path.is_file():
+        raise VoiceChangerError(f"no training state at {path}; train the network first")
+    ema: dict[str, Tensor] = torch.load(path, weights_only=True)["ema"]
+    return ema

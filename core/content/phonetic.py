@@ -72,7 +72,9 @@ class PhoneticEncoder(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """wave: (B, T) -> units (B, D, frames), frames = ceil(T / hop_length)."""
         frames = self.audio.frames(wave.shape[-1])
-        padded = F.pad(wave, (0, (frames + self.config.lookahead_frames) * self.hop_length - wave.shape[-1]))
+        padded = F.pad(
+            wave, (0, (frames + self.config.lookahead_frames) * self.hop_length - wave.shape[-1])
+        )
         bands = self.bands(self.power(frame_wave(padded, self.config.n_fft, self.hop_length)))
         units = self.encode(bands)[0][:, self.config.lookahead_frames :]
         return units.transpose(1, 2)

@@ -16,8 +16,9 @@ class TrackerConfig:
     silence_threshold: peak, relative to the loudest so far, under which voicing needs ever more
     strength. loudest_floor: the loudest so far is never taken for less. loudest_seconds: it decays
     by 1/e in this time. octave_jump_cost: a voiced octave. voicing_cost: to turn voiced or
-    unvoiced. range_cost: an octave outside of range_below .. range_above (octaves) around the mean
-    log f0 of the last range_seconds of voice.
+    unvoiced. range_cost: an octave too low, at most range_cap; too high costs by what strength lacks
+    of 1. The range is range_below .. range_above (octaves) around the mean log f0 of the last
+    range_seconds of voice.
     """
 
     lag_frames: int = 2
@@ -83,9 +84,7 @@ class PitchTracker:
         local[:, 0] = self._unvoiced_strength(peak, state)
         log_f0 = np.concatenate([np.full((n, 1), np.nan), np.log2(f0)], axis=1)
         before = np.concatenate([state.log_f0[None], log_f0[:-1]]) if n else log_f0
-        jump = np.abs(
-            before[:, :, None] - log_f0[:, None, :]
-        )  # (n, from, to); NaN: one is unvoiced
+        jump = np.abs(before[:, :, None] - log_f0[:, None, :])  # (n, from, to), NaN where unvoiced
         cost = self._step * c.octave_jump_cost * jump
         cost[:, 0, :] = cost[:, :, 0] = self._step * c.voicing_cost
         cost[:, 0, 0] = 0.0
@@ -97,12 +96,7 @@ class PitchTracker:
             origin = arrive.argmax(axis=0)
             score = arrive[origin, columns] + local[i]
             if state.heard > self._range_frames // 4:
-                off = log_f0[i] - state.centre
-                above = np.maximum(off - c.range_above, 0.0) * np.minimum(1.0 - local[i], 1.0)
-                below = np.minimum(
-                    c.range_cost * np.maximum(-c.range_below - off, 0.0), c.range_cap
-                )
-                score[1:] -= (above + below)[1:]
+                score[1:] -= self._range_costs(log_f0[i, 1:] - state.centre, local[i, 1:])
             state.score = score - score.max()
             state.pending.append((log_f0[i], origin))
             if len(state.pending) > c.lag_frames:
@@ -118,6 +112,16 @@ class PitchTracker:
         track = np.array(decided)
         voiced = ~np.isnan(track)
         return np.exp2(np.where(voiced, track, 0.0)), voiced
+
+    def _range_costs(
+        self, octaves: NDArray[np.float64], strength: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        c = self.config
+        below = np.minimum(c.range_cost * np.maximum(-c.range_below - octaves, 0.0), c.range_cap)
+        # a clear tone may leap up freely: its subharmonics are as strong as itself, so a cost here
+        # would hold a singer down for good
+        above = np.maximum(octaves - c.range_above, 0.0) * np.minimum(1.0 - strength, 1.0)
+        return below + above
 
     def _unvoiced_strength(
         self, peak: NDArray[np.float64], state: TrackerState

@@ -32,9 +32,7 @@ class StreamingConverter:
         self.block = self.plan.block
         self.latency = self.plan.latency
         self._analysis = voice.analyser.stream(self.plan)
-        self._synthesis = Synthesis(
-            voice, self.stream.steps, self.stream.sampler, self.stream.seed
-        )
+        self._synthesis = Synthesis(voice, self.stream.steps, self.stream.sampler, self.stream.seed)
         self.reset()
 
     @property

@@ -134,7 +134,10 @@ class VocoderTask:
                 with torch.no_grad():
                     _, wanted = critic(a)
                 fooled = (1 - score).square().mean()
-                matched = sum(((x - y).abs().mean() for x, y in zip(seen, wanted, strict=True)), real.new_zeros(()))
+                matched = sum(
+                    ((x - y).abs().mean() for x, y in zip(seen, wanted, strict=True)),
+                    real.new_zeros(()),
+                )
                 loss = loss + 0.3 * fooled + 0.5 * matched
                 for weight in critic.parameters():
                     weight.requires_grad_(True)

@@ -1,0 +1,89 @@
+"""The figures a user may hold us to: latency, speed by stage, plumbing and window error."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.audio import load_mono
+from core.config import StreamConfig, VoiceParams
+from core.pipeline import convert, plan_for
+from core.streaming.converter import StreamingConverter
+from core.streaming.meter import StageMeter
+from core.voice import VOICES_FOLDER, VoiceModel
+from offline.convert import OFFLINE_BLOCK_FRAMES
+
+_MIXED_BLOCKS = (1, 2, 5, 37, 3)  # frames
+
+
+def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str, float | int]:
+    """Converts the packaged recording live and whole; every time is a median or a named quantile."""
+    rate = voice.config.audio.sample_rate
+    wave, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
+    plan = plan_for(voice, stream)
+    blocks = len(wave) // plan.block
+    wave = wave[: blocks * plan.block]
+    params = VoiceParams()
+
+    torch.set_num_threads(threads)
+    meter = StageMeter(StreamingConverter(voice, stream, params))
+    for i in range(min(blocks, 10)):  # warm up
+        meter.push(wave[i * plan.block : (i + 1) * plan.block])
+    meter.reset()
+    pushed = [meter.push(wave[i * plan.block : (i + 1) * plan.block]) for i in range(blocks)]
+    quantiles = meter.quantiles()
+    block_ms = plan.milliseconds(plan.block)
+    figures: dict[str, float | int] = {
+        "threads": threads,
+        "block_ms": block_ms,
+        "latency_ms": plan.milliseconds(plan.algorithmic_latency),
+        "rtf": float(np.sum(meter.stages["block"])) / (blocks * block_ms),
+        "p50_ms": quantiles["block"][0],
+        "p95_ms": quantiles["block"][1],
+        "p99_ms": quantiles["block"][2],
+    }
+    figures |= {f"{stage}_ms": q[0] for stage, q in quantiles.items() if stage != "block"}
+
+    windowed = convert(voice, wave, params, plan)
+    streamed = np.concatenate(pushed)[plan.latency :]
+    figures["plumbing_error"] = _distance(streamed, windowed)
+    if voice.analyser.f0.streams_exactly:
+        figures["plumbing_error_mixed"] = _distance(_mixed(voice, stream, wave), windowed)
+    whole = convert(voice, wave, params, stream=stream)
+    figures["window_error"] = _distance(windowed, whole)
+
+    torch.set_num_threads(max(threads, min(os.cpu_count() or 1, 4)))
+    long = StreamingConverter(voice, replace(stream, block_frames=OFFLINE_BLOCK_FRAMES), params)
+    repeated = np.resize(wave, 4 * long.block)
+    speeds = []
+    for i in range(4):
+        started = time.perf_counter()
+        long.push(repeated[i * long.block : (i + 1) * long.block])
+        speeds.append(long.block / rate / (time.perf_counter() - started))
+    figures["offline_speed"] = float(np.median(speeds))
+    return figures
+
+
+def _mixed(
+    voice: VoiceModel, stream: StreamConfig, wave: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The wave pushed in blocks of changing size, without the latency."""
+    converter = StreamingConverter(voice, stream)
+    hop = voice.config.audio.hop_length
+    parts, at, turn = [], 0, 0
+    while at < len(wave):
+        size = min(_MIXED_BLOCKS[turn % len(_MIXED_BLOCKS)] * hop, len(wave) - at)
+        parts.append(converter.push(wave[at : at + size]))
+        at, turn = at + size, turn + 1
+    return np.concatenate(parts)[converter.latency :]
+
+
+def _distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Largest difference over the common length, relative to the largest value."""
+    n = min(len(a), len(b))
+    return float(np.abs(a[:n] - b[:n]).max() / max(float(np.abs(b[:n]).max()), 1e-9))

@@ -1,0 +1,140 @@
+"""Whole files through a voice, in constant memory: read, resample, convert in long blocks, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.audio import WRITABLE, AudioReader, AudioWriter, Resampler
+from core.config import StreamConfig, VoiceParams
+from core.errors import AudioFileError
+from core.streaming.converter import StreamingConverter
+from core.voice import VoiceModel
+
+OFFLINE_BLOCK_FRAMES = 256  # 3 s at 44.1 kHz: long enough to be fast, short enough to stay small
+
+Progress = Callable[[float], None]
+"""Called with the share of the file that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of one file. clipped: saturated samples in the source."""
+
+    source: Path
+    target: Path
+    seconds: float
+    compute_seconds: float
+    clipped: int
+
+
+def convert_file(
+    voice: VoiceModel,
+    source: Path,
+    target: Path,
+    params: VoiceParams,
+    stream: StreamConfig,
+    like_live: bool = False,
+    progress: Progress | None = None,
+) -> Converted:
+    """Converts one file to the voice's rate and exactly its duration; the old target stays on failure.
+
+    like_live: in the live stream's own blocks; else in long ones, which differ only for parts that
+    cannot stream exactly.
+    """
+    if source.exists() and target.exists() and source.samefile(target):
+        raise AudioFileError(f"{target} is the source itself; choose another output")
+    if not like_live:
+        stream = StreamConfig(
+            block_frames=OFFLINE_BLOCK_FRAMES,
+            context_frames=stream.context_frames,
+            steps=stream.steps,
+            sampler=stream.sampler,
+            seed=stream.seed,
+        )
+    converter = StreamingConverter(voice, stream, params)
+    started = time.perf_counter()
+    with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
+        counted = _Counted(reader, progress)
+        wanted = skipped = written = 0
+        for block in _blocks(counted, reader.sample_rate, converter):
+            out = converter.push(block)
+            skip = min(converter.latency - skipped, len(out))
+            skipped += skip
+            out = out[skip:]
+            wanted = round(counted.samples * converter.sample_rate / reader.sample_rate)
+            writer.write(out[: max(wanted - written, 0)])
+            written += min(len(out), max(wanted - written, 0))
+        writer.write(converter.flush()[: wanted - written])
+        clipped = reader.clipped
+        seconds = counted.samples / reader.sample_rate
+    return Converted(source, target, seconds, time.perf_counter() - started, clipped)
+
+
+def plan_targets(sources: Sequence[Path], target: Path) -> list[tuple[Path, Path]]:
+    """Pairs every source file with its target.
+
+    One file goes to `target` itself unless that is a folder; several, or a folder, go into a folder
+    `target` under their own names.
+    """
+    files: list[tuple[Path, Path]] = []  # file, its path below the output folder
+    for source in sources:
+        if source.is_dir():
+            found = sorted(p for p in source.rglob("*") if p.suffix.lower() in WRITABLE)
+            if not found:
+                known = ", ".join(sorted(WRITABLE))
+                raise AudioFileError(f"no audio in folder {source}; expected {known}")
+            files += [(path, path.relative_to(source)) for path in found]
+        else:
+            files.append((source, Path(source.name)))
+    single = len(files) == 1 and not sources[0].is_dir() and not target.is_dir()
+    if single:
+        return [(files[0][0], target)]
+    if target.exists() and not target.is_dir():
+        raise AudioFileError(f"{target} is a file; {len(files)} sources need a folder to go into")
+    pairs = []
+    for source, name in files:
+        suffix = name.suffix if name.suffix.lower() in WRITABLE else ".wav"
+        pairs.append((source, target / name.with_suffix(suffix)))
+    names = [pair[1] for pair in pairs]
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise AudioFileError(f"several sources would become {twice[0]}; convert them apart")
+    return pairs
+
+
+class _Counted:
+    """The reader's blocks, counted as they pass."""
+
+    def __init__(self, reader: AudioReader, progress: Progress | None) -> None:
+        self._reader, self._progress = reader, progress
+        self.samples = 0
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        for block in self._reader:
+            self.samples += len(block)
+            yield block
+            if self._progress is not None and self._reader.frames > 0:
+                self._progress(min(self.samples / self._reader.frames, 1.0))
+
+
+def _blocks(
+    source: _Counted, rate: int, converter: StreamingConverter
+) -> Iterator[NDArray[np.float32]]:
+    """The source at the voice's rate in whole blocks; the last one filled up with silence."""
+    resampler = Resampler(rate, converter.sample_rate, "high")
+    waiting = np.zeros(0, dtype=np.float32)
+    for wave in source:
+        waiting = np.concatenate([waiting, resampler.push(wave)])
+        while len(waiting) >= converter.block:
+            yield waiting[: converter.block]
+            waiting = waiting[converter.block :]
+    waiting = np.concatenate([waiting, resampler.flush()])
+    for at in range(0, len(waiting), converter.block):
+        rest = waiting[at : at + converter.block]
+        yield np.pad(rest, (0, converter.block - len(rest)))

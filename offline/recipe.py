@@ -1,0 +1,101 @@
+"""From the command line's words to a training task, and from trained networks to a voice file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from core.config import Speaker, VoiceConfig
+from core.content.phonetic import PhoneticEncoder
+from core.errors import ConfigError, VoiceChangerError
+from core.voice import VoiceModel
+from offline.checkpoint import load_average
+from offline.preprocess import Manifest, load_f0
+from offline.train import Task
+
+LEARNING_RATES = {"content": 1e-3, "denoiser": 1e-3, "vocoder": 6e-4}
+
+
+def make_task(args: argparse.Namespace) -> tuple[Task, float]:
+    """The task `moksori train` asks for, and its learning rate."""
+    config = voice_config("", args.speakers)
+    manifest = Manifest.load(args.features, config.audio, config.f0)
+    if args.network == "content":
+        from offline.tasks.content import ContentTask
+
+        if args.alignments is None:
+            raise ConfigError("training the content encoder needs --alignments TABLE")
+        task: Task = ContentTask(
+            config.audio,
+            config.content,
+            args.features,
+            manifest,
+            args.alignments,
+            args.noise,
+            tuple(args.validation),
+        )
+    elif args.network == "denoiser":
+        from offline.tasks.denoiser import DenoiserTask
+
+        if args.content is None or not args.speakers:
+            raise ConfigError("training the denoiser needs --content RUN and --speakers NAME ...")
+        encoder = PhoneticEncoder(config.audio, config.content).eval()
+        encoder.load_state_dict(load_average(args.content))
+        task = DenoiserTask(config, encoder, args.features, manifest, args.shares)
+    else:
+        from offline.tasks.vocoder import VocoderTask
+
+        if not args.speakers:
+            raise ConfigError("training the vocoder needs --speakers NAME ...")
+        task = VocoderTask(
+            config.audio,
+            config.mel,
+            config.vocoder,
+            args.features,
+            manifest,
+            args.speakers,
+            adversarial_after=args.adversarial_after or 10**9,
+        )
+    return task, LEARNING_RATES[args.network]
+
+
+def export_voice(args: argparse.Namespace) -> None:
+    """Puts the averaged weights of three runs into one voice file."""
+    config = voice_config(args.name, args.speakers)
+    manifest = Manifest.load(args.features, config.audio, config.f0)
+    speakers = tuple(
+        replace(speaker, f0_median=_median_f0(args.features, manifest, speaker.name))
+        for speaker in config.speakers
+    )
+    voice = VoiceModel(replace(config, speakers=speakers))
+    voice.encoder.load_state_dict(load_average(args.content))
+    voice.denoiser.load_state_dict(load_average(args.denoiser))
+    vocoder = load_average(args.vocoder)
+    prefix = "vocoder."
+    voice.vocoder.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in vocoder.items() if k.startswith(prefix)}
+    )
+    voice.save(args.target)
+
+
+def voice_config(name: str, speakers: Sequence[str]) -> VoiceConfig:
+    """The default voice with these targets."""
+    if not speakers:
+        return VoiceConfig(name=name)
+    return VoiceConfig(name=name, speakers=tuple(Speaker(speaker) for speaker in speakers))
+
+
+def _median_f0(features: Path, manifest: Manifest, speaker: str) -> float:
+    """Median of the speaker's voiced frames in Hz."""
+    values = []
+    for utterance in manifest.utterances:
+        if utterance.speaker == speaker:
+            f0, voiced = load_f0(features, utterance)
+            values.append(f0[voiced])
+    if not values:
+        raise VoiceChangerError(f"no recordings of {speaker} in {features}")
+    return round(float(np.median(np.concatenate(values))), 1)
