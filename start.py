@@ -72,7 +72,11 @@ ADVICE = {  # what pip says: what it means and what to do; the first match speak
         "\n(Debian, Ubuntu: sudo apt-get install build-essential python3-dev)"
     ),
 }
-DRAGS_IN_CUDA = re.compile(r"(Collecting|Downloading|Processing) .*\bnvidia[-_]")
+# PyTorch of the public index, or what it brings along; a build somebody chose is "torch-2.9.0+cpu"
+DRAGS_IN_CUDA = re.compile(
+    r"(Collecting|Downloading|Using cached|Processing) .*\b(nvidia[-_]|torch-[\d.]+-)"
+)
+NO_PYWORLD = re.compile(r"(failed|could not) (to )?build.* .*pyworld", re.IGNORECASE)
 
 
 class SetupError(Exception):
@@ -292,12 +296,16 @@ def quiet(command: Sequence[str]) -> str:
 
 
 def install(extras: set[str]) -> None:
-    named = f"[{','.join(sorted(extras))}]" if extras else ""
+    """Installs the checkout itself, and pyworld ("world") if it can be had.
+
+    pyworld comes ready-made for Windows alone and must be compiled elsewhere.
+    """
     pip = [str(venv_python()), "-m", "pip", "install", "--progress-bar", "off"]
-    project = [*pip, "--editable", f"{ROOT}{named}"]
+    whole = [*pip, "--editable", f"{ROOT}[{','.join(sorted(extras | {'world'}))}]"]
+    without = [*pip, "--editable", f"{ROOT}[{','.join(sorted(extras))}]" if extras else str(ROOT)]
+    no_gpu = platform.system() == "Linux" and not shutil.which("nvidia-smi")
     with LOG.open("w", encoding="utf-8") as log:
-        no_gpu = platform.system() == "Linux" and not shutil.which("nvidia-smi")
-        code = follow(project, log, stop_at=DRAGS_IN_CUDA if no_gpu else None)
+        code = follow(whole, log, stop_at=DRAGS_IN_CUDA if no_gpu else None)
         if code is None:
             say("    no NVIDIA GPU here: looking for PyTorch's small CPU build (by way of uv)")
             version = re.search(r'"(torch\b[^"]*)"', (ROOT / "pyproject.toml").read_text("utf-8"))
@@ -305,7 +313,12 @@ def install(extras: set[str]) -> None:
             small += ["--torch-backend", "cpu", version[1] if version else "torch"]
             if follow([*pip, "uv"], log) or follow([str(venv_python()), *small], log):
                 say("    it cannot be had; taking the large one with CUDA, several gigabytes")
-            code = follow(project, log)
+            code = follow(whole, log)
+        if code and NO_PYWORLD.search(LOG.read_text("utf-8", "replace")):
+            say(
+                "    pyworld cannot be compiled here: without it (f0 by dio and harvest is lacking)"
+            )
+            code = follow(without, log)
     if code:
         said = LOG.read_text("utf-8", "replace")
         error = re.findall(r"^ *(?:ERROR|error): (.*)", said, re.MULTILINE)[-1:]
@@ -357,7 +370,7 @@ def plain_words(line: str) -> str:
         return f"downloading {found[1]} {found[2]} ({found[3]})"
     if found := re.match(r" *Building wheel for (\S+) ", line):
         return f"compiling {found[1]}" if found[1] != "moksori" else ""
-    if line.startswith("Installing collected packages:"):
+    if line.startswith("Installing collected packages:") and "," in line:
         return f"unpacking {line.count(',') + 1} packages"
     return ""
 

@@ -267,12 +267,38 @@ def test_an_install_that_is_killed_leaves_its_mark(unfinished: Path) -> None:
     assert unfinished.exists()
 
 
-def test_cuda_is_noticed_before_it_is_fetched(unfinished: Path) -> None:
-    line = "Collecting nvidia-cublas==13.1.1.3 (from torch)"
+def test_the_large_torch_is_noticed_before_it_is_fetched(unfinished: Path) -> None:
+    line = "  Downloading torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl (526.6 MB)"
     script = f"import time; print({line!r}, flush=True); time.sleep(60)"
     stopped = start.follow([sys.executable, "-c", script], io.StringIO(), start.DRAGS_IN_CUDA)
     assert stopped is None
-    assert not start.DRAGS_IN_CUDA.match("Requirement already satisfied: nvidia-cublas in here")
+
+
+@pytest.mark.parametrize(
+    ("line", "large"),
+    [
+        ("Collecting nvidia-cublas==13.1.1.3 (from torch)", True),
+        ("Using cached torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl.metadata", True),
+        ("Processing /wheels/torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl", False),
+        ("Requirement already satisfied: nvidia-cublas in here", False),
+        ("Collecting torch<2.14,>=2.6", False),
+    ],
+)
+def test_which_torch_is_large(line: str, large: bool) -> None:
+    assert bool(start.DRAGS_IN_CUDA.match(line)) is large
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  ERROR: Failed building wheel for pyworld",
+        "ERROR: Could not build wheels for pyworld, which is required to install",
+        "ERROR: Failed to build installable wheels for some pyproject.toml projects (pyworld)",
+    ],
+)
+def test_pyworld_may_fail(line: str) -> None:
+    assert start.NO_PYWORLD.search(line)
+    assert not start.NO_PYWORLD.search(line.replace("pyworld", "numpy"))
 
 
 def test_every_check_runs_and_one_failure_is_a_failure(
