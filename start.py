@@ -58,7 +58,8 @@ ADVICE = {  # what pip says: what it means and what to do; the first match speak
         "The connection is not trusted. Behind a company proxy, point PIP_CERT at its certificate"
     ),
     r"NewConnectionError|NameResolution|ConnectTimeout|ReadTimeout|ProxyError|ConnectionError"
-    r"|Network is unreachable|getaddrinfo|Connection (refused|reset|aborted)|Name or service": (
+    r"|Network is unreachable|getaddrinfo|Connection (refused|reset|aborted)|Name or service"
+    r"|setuptools.*from versions: none": (
         "The package index cannot be reached. Check the network (or the proxy)"
     ),
     r"Permission denied|Access is denied|WinError (5|32)\b": (
@@ -321,7 +322,7 @@ def install(extras: set[str]) -> None:
             code = follow(without, log)
     if code:
         said = LOG.read_text("utf-8", "replace")
-        error = re.findall(r"^ *(?:ERROR|error): (.*)", said, re.MULTILINE)[-1:]
+        error = re.findall(r"^ *ERROR: (.*)", said, re.MULTILINE)[-1:]
         raise SetupError(
             "\n".join([f"pip says: {line[:300]}" for line in error])
             + f"\n{advice(said)},\nthen run again: {launcher()} start.py\nThe full log: {LOG}"
@@ -368,7 +369,7 @@ def plain_words(line: str) -> str:
         r" *Downloading (?:.*/)?([^-]+)-([^-]+)-.*\((\d{2,}\S* MB|\S+ GB)\)", line
     ):
         return f"downloading {found[1]} {found[2]} ({found[3]})"
-    if found := re.match(r" *Building wheel for (\S+) ", line):
+    if found := re.match(r" *Building wheel for (\S+) .*started", line):
         return f"compiling {found[1]}" if found[1] != "moksori" else ""
     if line.startswith("Installing collected packages:") and "," in line:
         return f"unpacking {line.count(',') + 1} packages"

@@ -209,6 +209,7 @@ def test_plain_words(line: str, words: str) -> None:
     [
         ("OSError: [Errno 28] No space left on device", "The disk is full"),
         ("NewConnectionError('...: [Errno -2] Name or service not known')", "cannot be reached"),
+        ("ERROR: ... requirement setuptools>=77 (from versions: none)", "cannot be reached"),
         ("SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'", "not trusted"),
         ("ERROR: Could not install packages: [WinError 5] Access is denied", "cannot be written"),
         ("ERROR: No matching distribution found for torch<2.14,>=2.6", "no build for this Python"),
