@@ -9,7 +9,8 @@ The latency, in time: | block | processor | resampling | slack: device block + c
 `ring_out` starts with block + resampling + slack of silence, so a block may be late by the cushion
 before anyone hears it. A longer stall is an xrun: silence, counted. It leaves the output late by as
 much; once that reaches a block plus a device block (the jitter of two streams), whole input blocks
-are dropped, counted. So the output never lags by more than that beyond what is declared.
+are dropped, counted. So the output never lags by more than that beyond what is declared. Where
+the input loses samples or its clock is slower, the cushion shrinks; the next dropout restores it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from realtime.backend import AudioBackend
 from realtime.recorder import Recorder
 from realtime.ring import RingBuffer
 from realtime.stats import Latency, LiveStats, SessionState, Timings, peak_db
-from realtime.transport import Transport
+from realtime.transport import FADE, Transport
 
 BAD_BLOCKS_TO_FAIL = 3  # in a row, each after a reset: then the processor is beyond mending
 STALL_BLOCKS = 32  # blocks of input the ring keeps for a worker that is late
@@ -306,6 +307,9 @@ class _Run:
         self._read = 0  # device samples pushed into the incoming resampler
         self._blocks = 0
         self._skipped = 0
+        self._padded = 0  # silence written to give the cushion back
+        self._xruns = 0  # dropouts dealt with
+        self._resuming = False  # the next block follows such silence: fade in
         self._bad_blocks = 0
         self._bad_in_a_row = 0
         self._timings = Timings()
@@ -357,15 +361,20 @@ class _Run:
             stats,
             state=state,
             xruns=transport.xruns,
-            silent_samples=transport.silent,
+            silent_samples=transport.silent + self._padded,
             device_xruns=transport.input_errors + transport.output_errors,
             dropped_samples=self._dropped,
-            late_samples=max(0, transport.late - self._dropped),
+            late_samples=self._late,
         )
 
     @property
     def _dropped(self) -> int:
         return self._skipped + self.transport.ring_in.dropped + self.transport.ring_out.dropped
+
+    @property
+    def _late(self) -> int:
+        """Samples the output lags beyond the declared latency; negative: the cushion is eaten."""
+        return self.transport.late + self._padded - self._dropped
 
     def _warm_up(self) -> None:
         self._hand_over_params()
@@ -386,10 +395,24 @@ class _Run:
                 return
             if self._stop.is_set() and time.monotonic() > self._deadline:
                 return
-            if self.transport.late - self._dropped >= self._plan.late_limit:
+            self._refill()
+            if self._late >= self._plan.late_limit:
                 self._skipped += ring.skip(self._plan.block)
             else:
                 self._step(needed)
+
+    def _refill(self) -> None:
+        """Makes a dropout long enough to give the cushion back, if the input had lost samples.
+
+        Else, after an input that stalled or whose clock is slower, every jitter would be a dropout.
+        """
+        if self.transport.xruns == self._xruns:
+            return
+        self._xruns = self.transport.xruns
+        if self._late < -self._session.backend.block:  # less is the jitter of two streams
+            silence = np.zeros(-self._late, np.float32)
+            self._padded += self.transport.ring_out.write(silence)
+            self._resuming = True
 
     def _step(self, needed: int) -> None:
         started = time.perf_counter()
@@ -409,7 +432,12 @@ class _Run:
             self._input_recorder.put(block.copy())
         self._hand_over_params()
         out = self._push(block)
-        self.transport.ring_out.write(self._resample_out.push(out))
+        played = self._resample_out.push(out)
+        if self._resuming and len(played):
+            self._resuming = False
+            fade = min(FADE, len(played))
+            played[:fade] *= np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
+        self.transport.ring_out.write(played)
         self._blocks += 1
         self._timings.add(time.perf_counter() - started)
         if self._recorder is not None:

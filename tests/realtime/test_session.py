@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.audio import Resampler, load_mono, save_audio
 from core.config import VoiceParams
 from core.errors import AudioFileError, ConfigError, DeviceError, VoiceChangerError
+from realtime.backend import AudioCallback
 from realtime.loopback import LoopbackBackend
 from realtime.session import BlockProcessor, LiveSession, SessionEvent
 from realtime.stats import LiveStats, SessionState
@@ -450,3 +451,27 @@ def test_real_clock_plays_all(tmp_path: Path) -> None:
     assert len(backend.output) == len(wave)
     if stats.xruns == 0:  # a loaded machine may stall for half a second
         np.testing.assert_array_equal(backend.output, wave)
+
+
+def test_input_that_loses_samples_gets_its_cushion_back() -> None:
+    class Split(LoopbackBackend):
+        """Two streams; the microphone misses the calls from 30 to 39."""
+
+        def _play(self, callback: AudioCallback) -> None:
+            for call in range(100):
+                out = np.empty((480, 1), np.float32)
+                callback(None, out, None)
+                self._keep(out[:, 0])
+                if not 30 <= call < 40:
+                    callback(np.ones((480, 1), np.float32), None, None)
+                while not callback.settle(1):
+                    pass
+
+    backend = Split(noise(10), sample_rate=RATE, block=480)
+    session = LiveSession(Identity(RATE, 960), backend)
+    stats = play(session)
+    assert stats.xruns == 1
+    assert stats.late_samples == 0
+    assert stats.silent_samples == 9 * 480  # the first call had no input yet: one block of surplus
+    assert stats.dropped_samples == 0
+    assert (backend.output[-30 * 480 :] == 1).all()
