@@ -266,16 +266,12 @@ def _convert(args: argparse.Namespace) -> int:
             disable=None,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
         ) as bar:
+
+            def show(share: float, bar: Any = bar) -> None:
+                bar.update(share - bar.n)
+
             try:
-                done = convert_file(
-                    voice,
-                    source,
-                    target,
-                    params,
-                    stream,
-                    args.like_live,
-                    lambda share, bar=bar: bar.update(share - bar.n),
-                )
+                done = convert_file(voice, source, target, params, stream, args.like_live, show)
             except VoiceChangerError as error:
                 if len(pairs) == 1:
                     raise

@@ -102,8 +102,8 @@ class AnalysisStream:
     def push(self, wave: NDArray[np.float32]) -> Conditions | None:
         """wave: a whole number of frames -> conditions of the frames committed now, None if none.
 
-        A frame is committed `plan.lookahead_frames` after it came, so how many are follows from how many
-        were pushed alone.
+        A frame is committed `plan.lookahead_frames` after it came, so their number follows from how
+        many were pushed alone.
         """
         started = time.perf_counter()
         f0, voiced = self._f0.push(wave)
@@ -112,7 +112,12 @@ class AnalysisStream:
         units, self._content = self._analyser.encoder.step(tensor, self._content)
         level = loudness(tensor, self._hop)
         self.stage_seconds = {"f0": heard - started, "content": time.perf_counter() - heard}
-        new = [units, torch.from_numpy(f0)[None], torch.from_numpy(voiced)[None], level]
+        new: list[Tensor] = [
+            units,
+            torch.from_numpy(f0)[None],
+            torch.from_numpy(voiced)[None],
+            level,
+        ]
         if self._waiting is not None:
             new = [torch.cat(pair, -1) for pair in zip(self._waiting, new, strict=True)]
         self._pushed += len(wave) // self._hop
@@ -121,5 +126,5 @@ class AnalysisStream:
         self._waiting = [part[..., ready:] for part in new]
         if not ready:
             return None
-        taken = [part[..., :ready] for part in new]
-        return Conditions(*taken, self._analyser.speaker(0))
+        units, pitch, voicing, level = (part[..., :ready] for part in new)
+        return Conditions(units, pitch, voicing, level, self._analyser.speaker(0))

@@ -1,6 +1,6 @@
 """Every setting as a frozen dataclass, validated on construction. No torch here.
 
-Lengths are in samples unless the name says frames, bands or Hz. Derived sizes are integer properties.
+Lengths are in samples unless the name says frames, bands or Hz; derived sizes are properties.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class AudioConfig:
-    """The frame grid everything shares. Frame i covers samples [i * hop_length, (i + 1) * hop_length)."""
+    """The frame grid everything shares. Frame i covers hop_length samples from i * hop_length."""
 
     sample_rate: int = 44_100
     hop_length: int = 512  # the grid of the public 44.1 kHz vocoders
@@ -96,7 +96,7 @@ class F0Config:
 
 @dataclass(frozen=True)
 class DenoiserConfig:
-    """The causal WaveNet and its noise levels (in units of the normalised mel, whose deviation is 1)."""
+    """The causal WaveNet and its noise levels (the normalised mel has deviation 1)."""
 
     channels: int = 160
     kernel: int = 3
@@ -114,7 +114,7 @@ class DenoiserConfig:
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """The source-filter vocoder: a causal frame-rate network that shapes a pulse train and noise."""
+    """The source-filter vocoder: a causal frame-rate network shapes a pulse train and noise."""
 
     vocoder: str = "source_filter"
     channels: int = 256
@@ -193,7 +193,7 @@ class VoiceParams:
     """Live knobs: what may change while sound runs.
 
     pitch_shift: semitones. gate_db: input level (dB) under which the output is silent.
-    gain_db: output gain. dry_mix: share of the unconverted input, 0 to 1. speaker: index in the voice.
+    gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1. speaker: its index.
     """
 
     pitch_shift: float = 0.0
@@ -216,7 +216,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any], path: str = "") -> T:
-    """Builds a config from its JSON form. Unknown keys and wrong types are errors that say where."""
+    """Builds a config from its JSON form. Unknown keys and wrong types are errors saying where."""
     where = path or cls.__name__
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a table of settings, got {type(data).__name__}")

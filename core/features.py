@@ -1,4 +1,4 @@
-"""Conditions: what the denoiser is told about each frame. How they come from a wave: `core/analyser.py`."""
+"""Conditions: what the denoiser is told about each frame. `core/analyser.py` makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gate: silence in is silence out. It listens to the input's loudness, so the model's breath cannot open it."""
+"""Gate: silence in is silence out. It hears the input, so the model's own breath cannot open it."""
 
 from __future__ import annotations
 

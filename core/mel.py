@@ -49,7 +49,7 @@ def mel_filters(
 
 
 def frame_wave(wave: Tensor, size: int, hop: int, mode: str = "constant") -> Tensor:
-    """(B, T) -> (B, frames, size): window i is centred on the centre of frame i, frames = ceil(T / hop)."""
+    """(B, T) -> (B, frames, size): window i is centred in frame i, frames = ceil(T / hop)."""
     frames = -(-wave.shape[-1] // hop)
     left = (size - hop) // 2
     right = (frames - 1) * hop + size - left - wave.shape[-1]
@@ -59,7 +59,7 @@ def frame_wave(wave: Tensor, size: int, hop: int, mode: str = "constant") -> Ten
 
 
 class LogMel(nn.Module):
-    """Natural log of the mel magnitude spectrogram on the frame grid of the public NSF-HiFiGAN weights."""
+    """Natural log of the mel magnitudes, on the frame grid of the public NSF-HiFiGAN weights."""
 
     filters: Tensor
     window: Tensor

@@ -1,8 +1,8 @@
-"""The layers every streaming network here is made of. Weights live in modules, state is passed through.
+"""The layers of every streaming network here. Modules hold weights, state is passed through.
 
 Inside a network the layout is (B, T, C): a causal convolution is then one matrix product over its
 concatenated taps, which for blocks of a few frames is several times cheaper than `nn.Conv1d`.
-`state=None` means the start of the signal (zeros before it); feed the returned state with what follows.
+`state=None` is the start of the signal (zeros before it); feed the returned state with the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 ConvState = Tensor
-"""What a causal convolution must remember: its last (kernel - 1) * dilation inputs, (B, past, C)."""
+"""What a causal convolution remembers: its last (kernel - 1) * dilation inputs, (B, past, C)."""
 
 
 class CausalConv1d(nn.Module):

@@ -64,11 +64,11 @@ class Synthesis:
         wanted = replace(conditions.shifted(params.pitch_shift), speaker=speaker)
         mel = self._mel(wanted)
         denoised = time.perf_counter()
-        wave, self._vocoder_state = self._voice.vocoder(
+        made, self._vocoder_state = self._voice.vocoder(
             mel, wanted.f0, wanted.voiced, self._vocoder_state
         )
         gain = 10 ** (params.gain_db / 20)
-        wave = wave * self._gate(conditions.loudness, params.gate_db) * gain
+        wave: Tensor = made * self._gate(conditions.loudness, params.gate_db) * gain
         self.stage_seconds = {
             "denoiser": denoised - started,
             "vocoder": time.perf_counter() - denoised,
@@ -122,12 +122,13 @@ def convert(
 ) -> NDArray[np.float32]:
     """wave (T,) at the voice's rate -> the same length in the voice, aligned with the input.
 
-    With a plan, what a live run of that plan says, window by window. stream: steps, sampler and seed;
-    the plan's own where there is one.
+    With a plan, what a live run of that plan says, window by window. stream: steps, sampler and
+    seed; the plan's own where there is one.
     """
     params = params or VoiceParams()
     conditions = voice.analyser(wave, plan)
     if plan is not None:
         stream = plan.stream
-    made = synthesise(voice, conditions, params, stream)[0].numpy()[: len(wave)]
-    return made + params.dry_mix * (wave - made)
+    made: NDArray[np.float32] = synthesise(voice, conditions, params, stream)[0].numpy()
+    made = made[: len(wave)]
+    return made + np.float32(params.dry_mix) * (wave - made)

@@ -1,7 +1,7 @@
 """VoiceModel: analyser, denoiser and vocoder with their weights, in one safetensors file.
 
-The file's metadata carry the format's name and version and the whole VoiceConfig as JSON; nothing in it
-is ever executed.
+The file's metadata carry the format's name and version and the whole VoiceConfig as JSON; nothing
+in it is ever executed.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def find_voice(name: str) -> Path:
     known = embedded_voices()
     if name not in known:
         raise VoiceFileError(
-            f'unknown voice "{name}"; known: {", ".join(sorted(known))}, or the path of a {SUFFIX} file'
+            f'unknown voice "{name}"; known: {", ".join(sorted(known))},'
+            f" or the path of a {SUFFIX} file"
         )
     return known[name]
 

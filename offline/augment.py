@@ -1,4 +1,4 @@
-"""What a content encoder must not hear: vocal tract, colour, room, level, noise. All on power spectra.
+"""What a content encoder must not hear: vocal tract, colour, room, level, noise; on power spectra.
 
 Working on spectra makes these changes cheap enough to draw anew for every crop.
 """
@@ -26,7 +26,7 @@ class SpectralAugment:
         warp_range: float = 1.25,
         n_warps: int = 41,
     ) -> None:
-        """noises: power spectra (frames, bins) of recordings to mix in. warp_range: largest warp factor."""
+        """noises: power spectra (frames, bins) to mix in. warp_range: largest warp factor."""
         factors = np.exp(np.linspace(-math.log(warp_range), math.log(warp_range), n_warps))
         banks = [
             mel_filters(

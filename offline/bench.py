@@ -22,7 +22,7 @@ _MIXED_BLOCKS = (1, 2, 5, 37, 3)  # frames
 
 
 def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str, float | int]:
-    """Converts the packaged recording live and whole; every time is a median or a named quantile."""
+    """Converts the packaged recording live and whole; times are medians or named quantiles."""
     rate = voice.config.audio.sample_rate
     wave, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
     plan = plan_for(voice, stream)

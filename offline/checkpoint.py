@@ -1,4 +1,4 @@
-"""TrainState: what a run needs to go on: weights, their moving average, optimiser, step, minutes."""
+"""TrainState: what a run needs to go on: weights, their average, optimiser, step, minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole files through a voice, in constant memory: read, resample, convert in long blocks, write."""
+"""Whole files through a voice in constant memory: read, resample, convert in long blocks, write."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def convert_file(
     like_live: bool = False,
     progress: Progress | None = None,
 ) -> Converted:
-    """Converts one file to the voice's rate and exactly its duration; the old target stays on failure.
+    """Converts a file to the voice's rate, its duration kept; on failure the old target stays.
 
     like_live: in the live stream's own blocks; else in long ones, which differ only for parts that
     cannot stream exactly.

@@ -1,7 +1,7 @@
-"""A folder of audio -> one wave and one f0 file an utterance, and a manifest that says how they were made.
+"""A folder of audio -> a wave and an f0 file an utterance, and a manifest of how they were made.
 
-The folder an audio file lies in names its speaker. What exists already is kept, so an interrupted run
-goes on where it stopped.
+The folder an audio file lies in names its speaker. What exists already is kept, so an interrupted
+run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording. path is relative to the data folder; samples at the grid's rate; rate as recorded."""
+    """path: relative to the data folder; samples: at the grid's rate; rate: as recorded, Hz."""
 
     path: str
     speaker: str
@@ -108,7 +108,8 @@ def preprocess(
 def load_wave(folder: Path, utterance: Utterance) -> NDArray[np.float32]:
     """The utterance's wave, float32 in [-1, 1]."""
     stored = np.load(wave_path(folder, utterance.path), allow_pickle=False)
-    return stored.astype(np.float32) / np.float32(32768)
+    wave: NDArray[np.float32] = stored.astype(np.float32) / np.float32(32768)
+    return wave
 
 
 def load_f0(folder: Path, utterance: Utterance) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -134,12 +135,12 @@ def _extract_wave(path: Path, data: Path, folder: Path, audio: AudioConfig) -> U
 
 
 def _extract_f0(utterance: Utterance, folder: Path, audio: AudioConfig, config: F0Config) -> None:
-    from core.f0 import create_estimator
+    from core.f0 import f0_estimator
 
     target = f0_path(folder, utterance.path)
     if target.exists():
         return
-    f0, voiced = create_estimator(audio, config)(load_wave(folder, utterance))
+    f0, voiced = f0_estimator(audio, config)(load_wave(folder, utterance))
     target.parent.mkdir(parents=True, exist_ok=True)
     _save(target, np.stack([f0, voiced.astype(np.float32)]).astype(np.float32))
 

@@ -1,6 +1,6 @@
 """The one training loop: draw a batch, loss, step, average the weights; resume, save, export.
 
-The learning rate follows time, not steps: a run is given minutes and ends well whatever the machine.
+The learning rate follows time, not steps: a run of given minutes ends well whatever the machine.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """PhoneticEncoder: a small causal network that hears phones, on the voice's own frame grid.
 
 Its lookahead is a delay: the output at frame i is what the network says after hearing frame
-i + lookahead_frames. Trained here on frame-aligned phones of warped, coloured and noisy speech, so that
-its bottleneck keeps what is said and drops who says it. The embedded default.
+i + lookahead_frames. Trained here on frame-aligned phones of warped, coloured and noisy speech, so
+that its bottleneck keeps what is said and drops who says it. The embedded default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CENTRE, _SCALE = -6.0, 4.0  # brings log mel power of levelled speech to about 
 
 @dataclass
 class PhoneticState:
-    """tail: the last samples, (B, n_fft - hop); pending: frames still to be dropped; convs: one a layer."""
+    """tail: the last samples, (B, n); pending: frames still to be dropped; convs: one a layer."""
 
     tail: Tensor
     pending: int
@@ -101,17 +101,18 @@ class PhoneticEncoder(nn.Module):
 
     def power(self, windows: Tensor) -> Tensor:
         """(B, frames, n_fft) of samples -> power spectra (B, frames, bins)."""
-        return torch.fft.rfft(windows * self.window).abs().square()
+        power: Tensor = torch.fft.rfft(windows * self.window).abs().square()
+        return power
 
     def bands(self, power: Tensor, filters: Tensor | None = None) -> Tensor:
-        """Power spectra -> scaled log-mel bands (B, frames, n_bands); `filters` replaces the unwarped bank."""
+        """Power spectra -> scaled log-mel bands (B, frames, n_bands); `filters`: another bank."""
         bank = self.filters if filters is None else filters
         return (torch.log(power @ bank.transpose(-1, -2) + _FLOOR) - _CENTRE) / _SCALE
 
     def encode(
         self, bands: Tensor, entry: ConvState | None = None, convs: list[ConvState] | None = None
     ) -> tuple[Tensor, ConvState, list[ConvState]]:
-        """Bands (B, frames, n_bands) -> units (B, frames, D), late by the lookahead, and the states."""
+        """Bands (B, frames, n_bands) -> units (B, frames, D), late by the lookahead, and states."""
         x, entry = self.entry(bands, entry)
         x, convs = self.stack(x, convs)
         units = self.bottleneck(self.norm(x))

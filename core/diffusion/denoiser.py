@@ -1,7 +1,7 @@
-"""The door between networks and samplers: Preconditioned (scalings and loss), StreamingDenoise (states).
+"""The door from networks to samplers: Preconditioned (scalings, loss), StreamingDenoise (states).
 
-Source of the scalings, the loss weight and the noise distribution: Karras et al. 2022, "Elucidating the
-Design Space of Diffusion-Based Generative Models", table 1 (EDM column).
+Source of the scalings, the loss weight and the noise distribution: Karras et al. 2022, "Elucidating
+the Design Space of Diffusion-Based Generative Models", table 1 (EDM column).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.nn import ConvState
 
 
 class Preconditioned(nn.Module):
-    """D(x, sigma) = c_skip x + c_out F(c_in x, ln(sigma) / 4): a network whose in- and output have unit size.
+    """D(x, sigma) = c_skip x + c_out F(c_in x, ln(sigma) / 4): F's in- and output have unit size.
 
     Works on the normalised mel; `normalise` and `denormalise` lead there and back.
     """
@@ -49,7 +49,7 @@ class Preconditioned(nn.Module):
     def denoise(
         self, x: Tensor, sigma: float, prepared: Tensor, state: list[ConvState] | None = None
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, M, T) at noise level sigma, prepared: from `condition` -> x0 (B, M, T) and the states."""
+        """x (B, M, T) at noise level sigma, what `condition` prepared -> x0 (B, M, T), states."""
         total = sigma**2 + self.sigma_data**2
         level = torch.full((1, 1), math.log(sigma) / 4, dtype=x.dtype, device=x.device)
         y, state = self.network(x.transpose(1, 2) / math.sqrt(total), level, prepared, state)
@@ -74,14 +74,15 @@ class Preconditioned(nn.Module):
         # F must predict (x0 - c_skip x) / c_out; weighted so, every noise level counts alike.
         wanted = (x0 - x * self.sigma_data**2 / total) * total.sqrt() / (s * self.sigma_data)
         error = (y.transpose(1, 2) - wanted).square().mean(1)  # (B, T)
-        return (error * mask).sum() / mask.sum()
+        loss: Tensor = (error * mask).sum() / mask.sum()
+        return loss
 
 
 class StreamingDenoise:
     """`denoise(x, sigma)` for samplers, with one state per call of a block.
 
-    A sampler that calls the denoiser K times a block is K causal networks in series: call k of every
-    block carries state k. `begin` takes the next block's conditions and rewinds.
+    A sampler that calls the denoiser K times a block is K causal networks in series: call k of
+    every block carries state k. `begin` takes the next block's conditions and rewinds.
     """
 
     def __init__(self, denoiser: Preconditioned) -> None:

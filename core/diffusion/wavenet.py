@@ -1,4 +1,4 @@
-"""WaveNet: the causal denoising network. What does not depend on the noise is computed once a block.
+"""WaveNet: the causal denoising network. What the noise does not touch is computed once a block.
 
 Lookahead sits in the content encoder alone; here every layer sees its own frame and the past.
 """
@@ -29,7 +29,7 @@ class ConditionState:
 
 
 class ConditionEncoder(nn.Module):
-    """Conditions -> one bias a layer and frame, projected once however many steps the sampler takes."""
+    """Conditions -> one bias a layer and frame, made once however many steps the sampler takes."""
 
     def __init__(self, units: int, speakers: int, outputs: int, config: DenoiserConfig) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class WaveNet(nn.Module):
     def forward(
         self, x: Tensor, level: Tensor, condition: Tensor, state: list[ConvState] | None = None
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, T, M), level: ln(sigma) / 4 (B, 1), condition: of `self.condition` -> (B, T, M), states."""
+        """x (B, T, M), level ln(sigma) / 4 (B, 1), what `condition` made -> (B, T, M), states."""
         angles = level * self.frequencies
         embedded = torch.cat([angles.sin(), angles.cos()], -1)
         levels = self.level(embedded)[:, None].chunk(len(self.gates), -1)  # each (B, 1, C)

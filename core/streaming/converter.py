@@ -17,7 +17,7 @@ from core.voice import VoiceModel
 
 
 class StreamingConverter:
-    """block: samples a push. latency: samples the output lags the input, gathering a block not counted."""
+    """block: samples a push. latency: samples the output lags, gathering a block not counted."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from core.streaming.converter import StreamingConverter
 
 
 class StageMeter:
-    """A BlockProcessor around a StreamingConverter; `stages` holds the milliseconds of every push."""
+    """A BlockProcessor around a StreamingConverter; `stages`: the milliseconds of every push."""
 
     def __init__(self, converter: StreamingConverter) -> None:
         self._converter = converter

@@ -1,4 +1,4 @@
-"""PulseTrain: every harmonic of f0 up to Nyquist at equal strength, its phase carried across blocks."""
+"""PulseTrain: every harmonic of f0 up to Nyquist at equal strength, the phase carried on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class SourceState:
 
 
 class PulseTrain:
-    """A band-limited pulse train of unit power, fading in and out within the frame where voicing turns.
+    """A band-limited pulse train of unit power, fading within the frame where voicing turns.
 
-    The sum of N equal cosines has the closed form of Dirichlet's kernel, so its cost does not grow with N.
+    N equal cosines sum to Dirichlet's kernel, a closed form: the cost does not grow with N.
     """
 
     def __init__(self, sample_rate: int, hop_length: int) -> None:

@@ -1,13 +1,13 @@
-"""SourceFilter: a frame-rate network shapes a pulse train and noise. Causal, cheap, carries its state.
+"""SourceFilter: a frame-rate network shapes a pulse train and noise. Causal, cheap, with state.
 
-Half frames (segments) of excitation are windowed, filtered in the frequency domain and overlap-added:
+Segments of excitation are windowed, filtered in the frequency domain and overlap-added:
 
     frame           |       i       |      i+1      |
     segments     |-- 2i-1 --|-- 2i+1 --|            each hop long, half a hop apart,
                         |---- 2i ----|              Hann windows that sum to one
 
-Segment 2i-1 is centred on the start of frame i, segment 2i on its middle, so the output lags by half a
-hop. The filters are minimum phase (folded cepstrum) times a learned phase, so that nothing rings ahead.
+Segment 2i-1 is centred on the start of frame i, segment 2i on its middle: the output lags by half a
+hop. The filters are minimum phase (folded cepstrum) times a learned phase, so nothing rings ahead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOISE_STREAM = 1  # the denoiser's start noise is stream 0
 
 @dataclass
 class SourceFilterState:
-    """position: frames so far; excitation: the last half frame, (B, 2, hop/2); tail: filter ringing."""
+    """position: frames so far; excitation: the last half frame, (B, 2, hop / 2); tail: ringing."""
 
     position: int
     entry: ConvState
@@ -54,7 +54,7 @@ class SourceFilter(nn.Module):
     ) -> None:
         super().__init__()
         self.audio, self.mel, self.config = audio, mel, config
-        self.half = audio.hop_length // 2
+        self.step = audio.hop_length // 2
         self.bins = config.n_fft // 2 + 1
         self.source = PulseTrain(audio.sample_rate, audio.hop_length)
         self.tape = NoiseTape(seed, audio.hop_length, stream=_NOISE_STREAM)
@@ -80,7 +80,7 @@ class SourceFilter(nn.Module):
     @property
     def latency(self) -> int:
         """Samples the wave lags the mel by."""
-        return self.half
+        return self.step
 
     def forward(
         self,
@@ -101,23 +101,23 @@ class SourceFilter(nn.Module):
             noise = tape.transpose(1, 2).reshape(1, -1).to(mel).expand(batch, -1)
         pulses, source = self.source(f0, voiced, None if state is None else state.source)
         excitation = torch.stack([pulses, noise], 1)  # (B, 2, T * hop)
-        before = excitation.new_zeros(batch, 2, self.half) if state is None else state.excitation
+        before = excitation.new_zeros(batch, 2, self.step) if state is None else state.excitation
         excitation = torch.cat([before, excitation], 2)
-        segments = excitation.unfold(2, 2 * self.half, self.half) * self.window  # (B, 2, 2T, hop)
+        segments = excitation.unfold(2, 2 * self.step, self.step) * self.window  # (B, 2, 2T, hop)
         spectra = torch.fft.rfft(segments, n=self.config.n_fft)
 
         filters, entry, convs = self._filters(mel, f0, voiced, state)
         wave = torch.fft.irfft((spectra * filters).sum(1), n=self.config.n_fft)  # (B, 2T, n_fft)
 
-        overlap = self.config.n_fft // self.half
-        pieces = wave.view(batch, 2 * frames, overlap, self.half)
-        total = wave.new_zeros(batch, 2 * frames + overlap - 1, self.half)
+        overlap = self.config.n_fft // self.step
+        pieces = wave.view(batch, 2 * frames, overlap, self.step)
+        total = wave.new_zeros(batch, 2 * frames + overlap - 1, self.step)
         if state is not None:
             total[:, : overlap - 1] = state.tail
         for k in range(overlap):
             total[:, k : k + 2 * frames] += pieces[:, :, k]
         out = total[:, : 2 * frames].reshape(batch, -1)
-        rest = excitation[:, :, -self.half :]
+        rest = excitation[:, :, -self.step :]
         return out, SourceFilterState(
             position + frames, entry, convs, source, rest, total[:, 2 * frames :]
         )

@@ -23,7 +23,7 @@ _LOG_FLOOR = 1e-10
 
 
 def log_power(encoder: PhoneticEncoder, wave: NDArray[np.float32]) -> Tensor:
-    """Log power spectra (frames, bins) in half precision: small enough to keep a corpus in memory."""
+    """Log power spectra (frames, bins) in half precision, so that a corpus fits in memory."""
     windows = frame_wave(torch.from_numpy(wave)[None], encoder.config.n_fft, encoder.hop_length)
     return torch.log(encoder.power(windows)[0] + _LOG_FLOOR).half()
 

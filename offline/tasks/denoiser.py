@@ -1,7 +1,7 @@
-"""Training the denoiser: mel frames of the target speakers from units of their disguised recordings.
+"""Training the denoiser: mel frames of the target speakers from units of their disguised selves.
 
-The units are computed ahead from several disguises of each recording (vocal tract, colour, room, level),
-so the denoiser learns to trust what is said and to take the voice from the speaker alone.
+The units are computed ahead from several disguises of each recording (vocal tract, colour, room,
+level), so the denoiser learns to trust what is said and to take the voice from the speaker alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class DenoiserTask:
         held_back: int = 40,
         seed: int = 0,
     ) -> None:
-        """shares: of each of the voice's speakers in a batch. variants: disguises, the first is none."""
+        """shares: of each of the voice's speakers in a batch. variants: disguises; one is none."""
         self.voice, self.batch, self.crop_frames = voice, batch, crop_frames
         names = [speaker.name for speaker in voice.speakers]
         network = WaveNet(voice.mel.n_mels, voice.content.dim, len(names), voice.denoiser)
@@ -106,7 +106,7 @@ class DenoiserTask:
         return loss, {"loss": loss.item()}
 
     def validate(self) -> dict[str, float]:
-        """The loss at fixed noise levels on recordings held back; D at high noise is a plain regression."""
+        """The loss at fixed noise levels on recordings held back; at high noise, regression."""
         figures = {}
         for sigma in (0.1, 0.5, 2.0, 20.0):
             generator = torch.Generator().manual_seed(1)
@@ -123,7 +123,7 @@ class DenoiserTask:
     def _collate(
         self, items: Sequence[Item], generator: torch.Generator
     ) -> tuple[Tensor, Conditions, Tensor]:
-        """Random crops, padded to the longest, at random levels -> normalised mel, conditions, mask."""
+        """Random crops, padded to the longest, at random levels -> mel, conditions, mask."""
         longest = min(self.crop_frames, max(len(item.f0) for item in items))
         config = self.voice
         batch = len(items)

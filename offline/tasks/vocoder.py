@@ -1,7 +1,7 @@
 """Training the SourceFilter vocoder: log spectra at several resolutions, then a spectral critic.
 
-Crops are played faster or slower (pitch and formants together), so that one network speaks for voices
-and pitches the recordings do not hold.
+Crops are played faster or slower (pitch and formants together), so that one network speaks for
+voices and pitches the recordings do not hold.
 """
 
 from __future__ import annotations
