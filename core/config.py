@@ -83,7 +83,7 @@ class ContentConfig:
 class F0Config:
     """Which estimator hears the pitch, and between which bounds (Hz)."""
 
-    estimator: str = "yin"
+    estimator: str = "autocorrelation"
     f0_min: float = 55.0
     f0_max: float = 1100.0
 
