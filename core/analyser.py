@@ -92,6 +92,11 @@ class AnalysisStream:
         self.stage_seconds: dict[str, float] = {}
         self.reset()
 
+    @property
+    def unit(self) -> int:
+        """Samples a push must hold a multiple of: a windowed f0 commits its frames in groups."""
+        return self._f0.block
+
     def reset(self) -> None:
         """Forgets everything heard."""
         self._f0.reset()
@@ -100,7 +105,7 @@ class AnalysisStream:
         self._pushed = self._committed = 0  # frames
 
     def push(self, wave: NDArray[np.float32]) -> Conditions | None:
-        """wave: a whole number of frames -> conditions of the frames committed now, None if none.
+        """wave: a multiple of `unit` -> conditions of the frames committed now, None if none.
 
         A frame is committed `plan.lookahead_frames` after it came, so their number follows from how
         many were pushed alone.

@@ -15,6 +15,7 @@ from core.diffusion.denoiser import StreamingDenoise
 from core.diffusion.noise import NoiseTape
 from core.diffusion.samplers import get_sampler
 from core.diffusion.schedules import karras_sigmas
+from core.errors import ConfigError
 from core.features import Conditions
 from core.gate import Gate
 from core.streaming.plan import StreamPlan
@@ -125,8 +126,11 @@ def convert(
     With a plan, what a live run of that plan says, window by window. stream: steps, sampler and
     seed; the plan's own where there is one.
     """
+    if not len(wave):
+        raise ConfigError("nothing to convert: the wave has no samples")
     params = params or VoiceParams()
-    conditions = voice.analyser(wave, plan)
+    # Live, silence follows the last sample while the vocoder's overlap comes out: here, too.
+    conditions = voice.analyser(np.pad(wave, (0, voice.vocoder.latency)), plan)
     if plan is not None:
         stream = plan.stream
     made: NDArray[np.float32] = synthesise(voice, conditions, params, stream)[0].numpy()

@@ -70,7 +70,8 @@ def convert_file(
             wanted = round(counted.samples * converter.sample_rate / reader.sample_rate)
             writer.write(out[: max(wanted - written, 0)])
             written += min(len(out), max(wanted - written, 0))
-        writer.write(converter.flush()[: wanted - written])
+        rest = converter.flush()[converter.latency - skipped :]
+        writer.write(rest[: wanted - written])
         clipped = reader.clipped
         seconds = counted.samples / reader.sample_rate
     return Converted(source, target, seconds, time.perf_counter() - started, clipped)

@@ -48,11 +48,15 @@ class StreamingConverter:
         self._dry = np.zeros(self.latency, dtype=np.float32)
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next samples -> as many, late by `latency`. Any whole number of frames will do."""
-        hop = self.plan.audio.hop_length
-        if block.ndim != 1 or len(block) == 0 or len(block) % hop:
+        """The next samples -> as many, late by `latency`.
+
+        Any whole number of frames will do where the f0 estimator streams exactly, else of blocks.
+        """
+        unit = self._analysis.unit
+        if block.ndim != 1 or len(block) == 0 or len(block) % unit:
             raise ConfigError(
-                f"block of shape {block.shape} is not a whole number of {hop}-sample frames;"
+                f"block of shape {block.shape} is not a whole number of {unit}-sample"
+                f" {'frames' if unit == self.plan.audio.hop_length else 'blocks'};"
                 f" push {self.block} samples"
             )
         params = self.params
@@ -68,8 +72,8 @@ class StreamingConverter:
 
     def flush(self) -> NDArray[np.float32]:
         """What is still owed, (latency,), as if silence followed; then back to the start."""
-        hop = self.plan.audio.hop_length
-        frames = self.plan.audio.frames(self.latency)
-        rest = self.push(np.zeros(frames * hop, dtype=np.float32))[: self.latency]
+        unit = self._analysis.unit
+        silence = np.zeros(-(-self.latency // unit) * unit, dtype=np.float32)
+        rest = self.push(silence)[: self.latency]
         self.reset()
         return rest
