@@ -1,0 +1,140 @@
+"""Preconditioned: scalings, a loss that sees real frames only; StreamingDenoise: blocks = whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.diffusion.denoiser import Preconditioned, StreamingDenoise
+from core.diffusion.samplers import SAMPLERS
+from core.diffusion.schedules import karras_sigmas
+from core.features import Conditions
+from tests.toy import BLOCKS, TOY, cut, toy_conditions, toy_voice
+
+FRAMES = 44
+SIGMAS = karras_sigmas(3, TOY.denoiser.sigma_min, TOY.denoiser.sigma_max)
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> Preconditioned:
+    return toy_voice().denoiser
+
+
+def noise(frames: int, batch: int = 1, seed: int = 5) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, TOY.mel.n_mels, frames, generator=generator)
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max() / b.abs().max())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_streaming_equals_the_whole(denoiser: Preconditioned, name: str, blocks: str) -> None:
+    conditions, x = toy_conditions(FRAMES), SIGMAS[0] * noise(FRAMES)
+    whole = SAMPLERS[name](StreamingDenoise(denoiser).begin(conditions), x, SIGMAS)
+    streaming, parts, at = StreamingDenoise(denoiser), [], 0
+    for size in cut(FRAMES, BLOCKS[blocks]):
+        denoise = streaming.begin(conditions.slice(at, at + size))
+        parts.append(SAMPLERS[name](denoise, x[..., at : at + size], SIGMAS))
+        at += size
+    assert relative(torch.cat(parts, -1), whole) < 1e-5
+    assert float(whole.std()) > 0.1
+
+
+@torch.no_grad()
+def test_streaming_needs_its_states(denoiser: Preconditioned) -> None:
+    """The blocks would not join without them, or the test above proves nothing."""
+    conditions, x = toy_conditions(FRAMES), SIGMAS[0] * noise(FRAMES)
+    euler = SAMPLERS["euler"]
+    whole = euler(StreamingDenoise(denoiser).begin(conditions), x, SIGMAS)
+    forgetful = StreamingDenoise(denoiser).begin(conditions.slice(20, FRAMES))
+    assert relative(euler(forgetful, x[..., 20:], SIGMAS), whole[..., 20:]) > 1e-3
+
+
+@torch.no_grad()
+def test_little_noise_leaves_x_alone_and_much_noise_is_ignored(denoiser: Preconditioned) -> None:
+    prepared, _ = denoiser.condition(toy_conditions(8))
+    x = noise(8)
+    torch.testing.assert_close(denoiser.denoise(x, 1e-4, prepared)[0], x, rtol=0, atol=1e-2)
+    sigma = 1e4
+    answers = [denoiser.denoise(sigma * noise(8, seed=s), sigma, prepared)[0] for s in (1, 2)]
+    assert float(answers[0].abs().max()) < 100
+
+
+def test_normalise_and_back(denoiser: Preconditioned) -> None:
+    mel = noise(8) * 3 - 5
+    torch.testing.assert_close(denoiser.denormalise(denoiser.normalise(mel)), mel)
+    torch.testing.assert_close(
+        denoiser.normalise(torch.full_like(mel, -6.0)), torch.zeros(mel.shape)
+    )
+
+
+def test_the_loss_is_what_the_denoiser_misses(denoiser: Preconditioned) -> None:
+    """Weighted by (s^2 + d^2) / (s d)^2, the error of D in the data is the loss of F (EDM, eq. 8)."""
+    conditions, x0, sigma, eps = toy_conditions(8), noise(8), 0.7, noise(8, seed=6)
+    data = denoiser.sigma_data
+    with torch.no_grad():
+        loss = denoiser.loss(x0, conditions, torch.tensor([sigma]), eps, torch.ones(1, 8))
+        prepared, _ = denoiser.condition(conditions)
+        guess, _ = denoiser.denoise(x0 + sigma * eps, sigma, prepared)
+    weight = (sigma**2 + data**2) / (sigma * data) ** 2
+    torch.testing.assert_close(loss, weight * (guess - x0).square().mean())
+
+
+LENGTHS = (9, 20, 14)
+
+
+def padded_batch(fill: float) -> tuple[Tensor, Conditions, Tensor, Tensor, Tensor]:
+    """Three utterances side by side, with `fill` after the end of the shorter ones."""
+    batch, longest = len(LENGTHS), max(LENGTHS)
+    x0, eps = noise(longest, batch), noise(longest, batch, seed=8)
+    conditions = toy_conditions(longest, batch)
+    mask = (torch.arange(longest) < torch.tensor(LENGTHS)[:, None]).float()
+    beyond = mask == 0
+    for values in (x0.transpose(1, 2), eps.transpose(1, 2), conditions.units.transpose(1, 2)):
+        values[beyond] = fill
+    conditions.f0[beyond] = 100.0 + abs(fill)
+    conditions.loudness[beyond] = fill
+    return x0, conditions, torch.tensor([0.1, 1.0, 5.0]), eps, mask
+
+
+def gradients(denoiser: Preconditioned, loss: Tensor) -> dict[str, Tensor]:
+    names = [name for name, _ in denoiser.named_parameters()]
+    found = torch.autograd.grad(loss, list(denoiser.parameters()), allow_unused=True)
+    return {k: g for k, g in zip(names, found, strict=True) if g is not None}
+
+
+def test_padding_changes_neither_loss_nor_gradient() -> None:
+    denoiser = toy_voice().denoiser
+    losses = [denoiser.loss(*padded_batch(fill)) for fill in (0.0, -70.0)]
+    torch.testing.assert_close(losses[0], losses[1])
+    a, b = (gradients(denoiser, loss) for loss in losses)
+    assert a
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_a_batch_is_its_utterances_weighted_by_their_frames() -> None:
+    denoiser = toy_voice().denoiser
+    x0, conditions, sigma, eps, mask = padded_batch(0.3)
+    together = denoiser.loss(x0, conditions, sigma, eps, mask)
+    alone = torch.zeros(())
+    for i, n in enumerate(LENGTHS):
+        one = slice(i, i + 1)
+        single = Conditions(
+            *(part[one, ..., :n] for part in (conditions.units, conditions.f0, conditions.voiced)),
+            conditions.loudness[one, :n],
+            conditions.speaker[one],
+        )
+        ones = torch.ones(1, n)
+        alone = alone + n / sum(LENGTHS) * denoiser.loss(
+            x0[one, :, :n], single, sigma[one], eps[one, :, :n], ones
+        )
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+    a, b = gradients(denoiser, together), gradients(denoiser, alone)
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-4, atol=1e-5, msg=name)

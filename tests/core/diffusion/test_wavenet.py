@@ -1,0 +1,66 @@
+"""WaveNet and its condition encoder: causal, the same whole and in blocks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.diffusion.wavenet import WaveNet
+from tests.toy import BLOCKS, TOY, cut, toy_conditions, toy_voice
+
+FRAMES = 41
+
+
+@pytest.fixture(scope="module")
+def network() -> WaveNet:
+    return toy_voice().denoiser.network
+
+
+def noisy(frames: int = FRAMES) -> Tensor:
+    return torch.randn(1, frames, TOY.mel.n_mels, generator=torch.Generator().manual_seed(3))
+
+
+LEVEL = torch.tensor([[0.4]])
+
+
+@torch.no_grad()
+def test_causal(network: WaveNet) -> None:
+    conditions, x = toy_conditions(FRAMES), noisy()
+    whole = network(x, LEVEL, network.condition(conditions)[0])[0]
+    prepared = network.condition(conditions.slice(0, 17))[0]
+    short = network(x[:, :17], LEVEL, prepared)[0]
+    torch.testing.assert_close(short, whole[:, :17], rtol=1e-5, atol=1e-5)
+    assert float(whole.abs().mean()) > 0.05
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_blocks_equal_the_whole(network: WaveNet, blocks: str) -> None:
+    conditions, x = toy_conditions(FRAMES), noisy()
+    whole = network(x, LEVEL, network.condition(conditions)[0])[0]
+    condition_state, state, parts, at = None, None, [], 0
+    for size in cut(FRAMES, BLOCKS[blocks]):
+        part = conditions.slice(at, at + size)
+        prepared, condition_state = network.condition(part, condition_state)
+        y, state = network(x[:, at : at + size], LEVEL, prepared, state)
+        parts.append(y)
+        at += size
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("what", ["units", "f0", "voiced", "loudness", "speaker"])
+def test_every_condition_is_heard(network: WaveNet, what: str) -> None:
+    ours, others = toy_conditions(8), toy_conditions(8, seed=1)
+    other = others.speaker.flip(1) if what == "speaker" else getattr(others, what)
+    changed = type(ours)(**{**vars(ours), what: other})
+    difference = network.condition(ours)[0] - network.condition(changed)[0]
+    assert float(difference.abs().max()) > 1e-3
+
+
+@torch.no_grad()
+def test_the_noise_level_is_heard(network: WaveNet) -> None:
+    prepared = network.condition(toy_conditions(8))[0]
+    quiet, loud = (network(noisy(8), LEVEL * scale, prepared)[0] for scale in (-1, 1))
+    assert float((quiet - loud).abs().max()) > 1e-3
