@@ -41,7 +41,8 @@ class Analyser:
     def lookahead(self, block_frames: int, context_frames: int) -> Lookahead:
         """What a live analysis in such blocks needs of the future."""
         stream = self.f0.stream(block_frames, context_frames)
-        return Lookahead(self.encoder.lookahead, stream.lookahead)
+        groups = -(-stream.lookahead // stream.block)  # f0 commits whole groups of frames
+        return Lookahead(self.encoder.lookahead, groups * stream.block)
 
     def __call__(self, wave: NDArray[np.float32], plan: StreamPlan | None = None) -> Conditions:
         """wave (T,) at the voice's rate -> conditions of ceil(T / hop) frames.

@@ -21,6 +21,12 @@ def _require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def _require_positive(config: object, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        _require(value >= 1, f"{name} must be at least 1, got {value}")
+
+
 @dataclass(frozen=True)
 class AudioConfig:
     """The frame grid everything shares. Frame i covers hop_length samples from i * hop_length."""
@@ -54,6 +60,7 @@ class MelConfig:
     floor: float = 1e-5
 
     def __post_init__(self) -> None:
+        _require_positive(self, "win_length", "n_mels")
         _require(self.win_length <= self.n_fft, "win_length must not exceed n_fft")
         _require(0 <= self.f_min < self.f_max, "f_min must lie below f_max")
 
@@ -75,6 +82,7 @@ class ContentConfig:
     n_phones: int = 40
 
     def __post_init__(self) -> None:
+        _require_positive(self, "dim", "n_fft", "n_bands", "channels", "kernel", "n_phones")
         _require(self.lookahead_frames >= 0, "lookahead_frames must not be negative")
         _require(len(self.dilations) > 0, "dilations must not be empty")
 
@@ -109,6 +117,8 @@ class DenoiserConfig:
     rho: float = 7.0
 
     def __post_init__(self) -> None:
+        _require_positive(self, "channels", "kernel", "condition_channels")
+        _require(len(self.dilations) > 0, "dilations must not be empty")
         _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
 
 
@@ -123,6 +133,7 @@ class VocoderConfig:
     n_fft: int = 1024
 
     def __post_init__(self) -> None:
+        _require_positive(self, "channels", "kernel", "n_fft")
         _require(self.n_fft % 2 == 0, "n_fft must be even")
 
 
@@ -153,6 +164,12 @@ class VoiceConfig:
     def __post_init__(self) -> None:
         _require(len(self.speakers) > 0, "a voice needs at least one speaker")
         _require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        hop, n_fft = self.audio.hop_length, self.vocoder.n_fft
+        _require(hop % 2 == 0, f"hop_length must be even (the vocoder halves it), got {hop}")
+        _require(
+            n_fft >= hop and n_fft % (hop // 2) == 0,
+            f"vocoder n_fft must be a whole number of half frames, {hop} or more, got {n_fft}",
+        )
 
     def speaker_index(self, name: str) -> int:
         """Position of a speaker; an unknown name is an error that lists the known ones."""

@@ -62,7 +62,10 @@ class VoiceModel(nn.Module):
         config = read_config(path)
         from safetensors.torch import load_file
 
-        voice = VoiceModel(config)
+        try:
+            voice = VoiceModel(config)
+        except ConfigError as error:
+            raise VoiceFileError(f"{path}: {error}") from None
         weights = load_file(path)
         wanted = voice.state_dict()
         missing, foreign = sorted(set(wanted) - set(weights)), sorted(set(weights) - set(wanted))

@@ -74,7 +74,7 @@ def test_normalise_and_back(denoiser: Preconditioned) -> None:
 
 
 def test_the_loss_is_what_the_denoiser_misses(denoiser: Preconditioned) -> None:
-    """Weighted by (s^2 + d^2) / (s d)^2, the error of D in the data is the loss of F (EDM, eq. 8)."""
+    """Weighted by (s^2 + d^2) / (s d)^2, D's error in the data is the loss of F (EDM, eq. 8)."""
     conditions, x0, sigma, eps = toy_conditions(8), noise(8), 0.7, noise(8, seed=6)
     data = denoiser.sigma_data
     with torch.no_grad():

@@ -1,0 +1,210 @@
+"""Live equals offline: plumbing error, latency, flush, reset, silence, knobs, bad blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.config import F0Config, StreamConfig, VoiceParams
+from core.errors import ConfigError
+from core.pipeline import convert
+from core.streaming.converter import StreamingConverter
+from core.streaming.meter import StageMeter
+from core.voice import VoiceModel
+from tests.toy import BLOCKS, TOY, cut, speechlike, toy_voice
+
+HOP, FRAMES = TOY.audio.hop_length, 88
+Wave = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def voice() -> VoiceModel:
+    return toy_voice()
+
+
+def converter_for(voice: VoiceModel, block: int = 4, **params: float) -> StreamingConverter:
+    return StreamingConverter(voice, StreamConfig(block_frames=block), VoiceParams(**params))
+
+
+def push_all(converter: StreamingConverter, wave: Wave, sizes: tuple[int, ...]) -> Wave:
+    """Everything pushed and the rest flushed; each push gives what it takes."""
+    parts, at = [], 0
+    for size in cut(len(wave) // HOP, sizes):
+        parts.append(converter.push(wave[at * HOP : (at + size) * HOP]))
+        assert parts[-1].shape == (size * HOP,)
+        assert parts[-1].dtype == np.float32
+        at += size
+    rest = converter.flush()
+    assert rest.shape == (converter.latency,)
+    return np.concatenate([*parts, rest])
+
+
+def relative(a: Wave, b: Wave) -> float:
+    assert a.shape == b.shape
+    return float(np.abs(a - b).max() / np.abs(b).max())
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_plumbing_error(voice: VoiceModel, blocks: str) -> None:
+    wave = speechlike(FRAMES * HOP)
+    converter = converter_for(voice, BLOCKS[blocks][0], pitch_shift=3.0, dry_mix=0.1, speaker=1)
+    streamed = push_all(converter, wave, BLOCKS[blocks])
+    offline = convert(voice, wave, converter.params, converter.plan)
+    assert relative(streamed[converter.latency :], offline) < 1e-5
+    assert np.abs(offline).max() > 0.01
+
+
+@pytest.mark.parametrize("block", [1, 4, 11])
+def test_plumbing_error_with_a_windowed_f0(block: int) -> None:
+    pytest.importorskip("pyworld")
+    voice = toy_voice(f0=F0Config(estimator="dio"))
+    wave = speechlike(FRAMES * HOP)
+    converter = converter_for(voice, block)
+    streamed = push_all(converter, wave, (block,))
+    offline = convert(voice, wave, plan=converter.plan)
+    assert relative(streamed[converter.latency :], offline) < 1e-5
+    again = push_all(converter, wave, (block,))
+    np.testing.assert_array_equal(again, streamed)
+
+
+@pytest.mark.parametrize("at", [0, 1, 700, 5 * HOP - 1])
+@pytest.mark.parametrize("block", [1, 4])
+def test_an_impulse_arrives_after_exactly_the_latency(
+    voice: VoiceModel, block: int, at: int
+) -> None:
+    converter = converter_for(voice, block, dry_mix=1.0)
+    wave = np.zeros(40 * HOP, np.float32)
+    wave[at] = 1.0
+    streamed = push_all(converter, wave, (block,))
+    assert np.flatnonzero(np.abs(streamed) > 1e-6).tolist() == [at + converter.latency]
+    assert streamed[at + converter.latency] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("block", [1, 4, 9])
+def test_the_voice_arrives_after_the_latency(voice: VoiceModel, block: int) -> None:
+    """The gate opens over the first loud frame, half a hop before it: the vocoder's overlap."""
+    converter = converter_for(voice, block)
+    start = 20
+    wave = speechlike(45 * HOP)
+    wave[: start * HOP] = 0.0
+    streamed = push_all(converter, wave, (block,))
+    first = int(np.flatnonzero(streamed)[0])
+    opens = start * HOP + converter.latency - voice.vocoder.latency
+    assert opens <= first <= opens + 2
+
+
+def test_flush_returns_to_the_start(voice: VoiceModel) -> None:
+    wave = speechlike(20 * HOP)
+    converter = converter_for(voice)
+    first = push_all(converter, wave, (4,))
+    assert first.shape == (len(wave) + converter.latency,)
+    np.testing.assert_array_equal(push_all(converter, wave, (4,)), first)
+
+
+def test_flush_before_any_push(voice: VoiceModel) -> None:
+    converter = converter_for(voice)
+    assert not converter.flush().any()
+
+
+def test_reset_is_bit_identical(voice: VoiceModel) -> None:
+    wave = speechlike(20 * HOP)
+    converter = converter_for(voice)
+    first = push_all(converter, wave, (4,))
+    converter.push(wave[: 4 * HOP] * 3)
+    converter.reset()
+    np.testing.assert_array_equal(push_all(converter, wave, (4,)), first)
+
+
+def test_two_converters_of_one_voice_do_not_meet(voice: VoiceModel) -> None:
+    wave = speechlike(20 * HOP)
+    alone = push_all(converter_for(voice), wave, (4,))
+    one, other, parts = converter_for(voice), converter_for(voice, speaker=1), []
+    for at in range(0, len(wave), 4 * HOP):
+        parts.append(one.push(wave[at : at + 4 * HOP]))
+        other.push(wave[at : at + 4 * HOP][::-1].copy())
+    np.testing.assert_array_equal(np.concatenate(parts), alone[: len(wave)])
+
+
+def test_silence_in_is_exact_silence_out(voice: VoiceModel) -> None:
+    converter = converter_for(voice, gain_db=40.0)
+    silent = push_all(converter, np.zeros(40 * HOP, np.float32), (4,))
+    assert not silent.any()
+    wave = np.concatenate([speechlike(30 * HOP), np.zeros(60 * HOP, np.float32)])
+    closed = push_all(converter, wave, (4,))
+    assert closed[: 30 * HOP].any()
+    assert not closed[-30 * HOP :].any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((100,), r"block of shape \(100,\) is not a whole number of 512-sample frames; push 2048"),
+        ((0,), r"block of shape \(0,\)"),
+        ((1, 2048), r"block of shape \(1, 2048\)"),
+        ((2049,), "not a whole number of 512-sample frames"),
+    ],
+)
+def test_a_wrong_block_is_refused(voice: VoiceModel, shape: tuple[int, ...], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        converter_for(voice).push(np.zeros(shape, np.float32))
+
+
+def test_a_windowed_f0_takes_whole_blocks_only() -> None:
+    pytest.importorskip("pyworld")
+    converter = converter_for(toy_voice(f0=F0Config(estimator="dio")))
+    with pytest.raises(ConfigError, match="not a whole number of 2048-sample blocks; push 2048"):
+        converter.push(np.zeros(HOP, np.float32))
+    assert converter.push(np.zeros(3 * converter.block, np.float32)).shape == (3 * 2048,)
+
+
+def test_params_may_change_while_sound_runs(voice: VoiceModel) -> None:
+    wave = speechlike(FRAMES * HOP)
+    converter = converter_for(voice)
+    knobs = [
+        VoiceParams(),
+        VoiceParams(pitch_shift=7.0, speaker=1),
+        VoiceParams(gate_db=0.0),
+        VoiceParams(dry_mix=1.0, gain_db=-30.0),
+    ]
+    for i, at in enumerate(range(0, len(wave), converter.block)):
+        converter.params = knobs[i % len(knobs)]
+        out = converter.push(wave[at : at + converter.block])
+        assert out.shape == (converter.block,)
+        assert np.isfinite(out).all()
+        if converter.params.dry_mix == 1.0:
+            dry = wave[at - converter.latency : at - converter.latency + converter.block]
+            np.testing.assert_allclose(out, dry, atol=1e-6)
+    assert converter.flush().shape == (converter.latency,)
+
+
+def test_input_is_left_as_it_was_and_output_is_ones_own(voice: VoiceModel) -> None:
+    converter = converter_for(voice, dry_mix=0.5)
+    wave = speechlike(4 * HOP)
+    before = wave.copy()
+    out = converter.push(wave)
+    out[:] = 9.0
+    np.testing.assert_array_equal(wave, before)
+    assert np.abs(push_all(converter, wave, (4,))).max() < 9
+
+
+def test_loud_and_broken_input_stays_finite(voice: VoiceModel) -> None:
+    wave = np.sign(speechlike(20 * HOP)).astype(np.float32)
+    assert np.isfinite(push_all(converter_for(voice), wave, (4,))).all()
+
+
+def test_the_meter_changes_nothing_but_counts(voice: VoiceModel) -> None:
+    wave = speechlike(8 * HOP)
+    meter, plain = StageMeter(converter_for(voice)), converter_for(voice)
+    assert (meter.block, meter.latency, meter.sample_rate) == (4 * HOP, plain.latency, 44_100)
+    for at in range(0, len(wave), meter.block):
+        block = wave[at : at + meter.block]
+        np.testing.assert_array_equal(meter.push(block), plain.push(block))
+    assert set(meter.quantiles()) == {"block", "f0", "content", "denoiser", "vocoder"}
+    assert len(meter.stages["block"]) == 2
+    p50, p95, p99 = meter.quantiles()["block"]
+    assert 0 < p50 <= p95 <= p99
+    meter.params = VoiceParams(speaker=1)
+    assert meter.params.speaker == 1
+    meter.reset()
+    assert not meter.stages
