@@ -98,7 +98,10 @@ class VocoderTask:
             elif len(f0) > 2 * crop_frames:
                 self.items.append(((wave * 32767).astype(np.int16), f0, voiced))
         if not self.items:
-            raise VoiceChangerError(f"no recordings of {', '.join(speakers)} in {features}")
+            raise VoiceChangerError(
+                f"no recordings of {', '.join(speakers)} in {features} are longer than"
+                f" {2 * crop_frames / audio.frame_rate:.1f} s; the vocoder learns from such"
+            )
         lengths = torch.tensor([float(len(f0)) for _, f0, _ in self.items])
         self.weights = lengths
 
