@@ -3,7 +3,7 @@
     python -m docs.figures.embedded_voice DATA OUT [--voice V] [--speaker S] [--steps N]
 
 DATA is the folder of training speech; its speakers named below are in no network's training set.
-Writes OUT/source, OUT/converted and OUT/pairs.tsv (source, converted, text, shift) as the judges want.
+Writes OUT/source, OUT/converted and OUT/pairs.tsv (source, converted, text, shift) for the judges.
 The shift brings each recording's median pitch onto the target's.
 """
 
@@ -22,12 +22,14 @@ from core.voice import VoiceModel, find_voice
 from realtime.loopback import LoopbackBackend
 from realtime.session import LiveSession
 
+# Seven men and seven women in English, a woman and a man each in German and Arabic, and the two
+# voices that are never trained on for their licence.
 HELD_OUT = (
-    "ls_1034 ls_2518 ls_4014 ls_481 ls_6880 ls_8629 ls_7278 "  # English, men
-    "ls_1363 ls_1963 ls_4214 ls_6415 ls_730 ls_7511 ls_3259 "  # English, women
-    "emodb_08 emodb_15 ar_02 ar_04 "  # German and Arabic, a woman and a man each
-    "ja_f_tofugu zh_f_tan"  # never trained on for their licence
-).split()
+    *("ls_1034", "ls_2518", "ls_4014", "ls_481", "ls_6880", "ls_8629", "ls_7278"),
+    *("ls_1363", "ls_1963", "ls_4214", "ls_6415", "ls_730", "ls_7511", "ls_3259"),
+    *("emodb_08", "emodb_15", "ar_02", "ar_04"),
+    *("ja_f_tofugu", "zh_f_tan"),
+)
 LONGEST_SECONDS = 12
 
 
