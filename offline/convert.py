@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio import WRITABLE, AudioReader, AudioWriter, Resampler
+from core.audio import WRITABLE, AudioReader, AudioWriter
 from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError
+from core.resampler import Resampler
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel
 

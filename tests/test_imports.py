@@ -38,10 +38,10 @@ WALLS = (
     Wall("realtime never imports offline or gui", ("realtime",), ("offline", "gui", "moksori")),
     Wall("offline never imports realtime or gui", ("offline",), ("realtime", "gui", "moksori")),
     Wall(
-        "of core, realtime uses only config, errors and audio",
+        "of core, realtime uses only config, errors, audio and resampler",
         ("realtime",),
         ("core",),
-        allows=("core.config", "core.errors", "core.audio"),
+        allows=("core.config", "core.errors", "core.audio", "core.resampler"),
     ),
     Wall("realtime is plain Python and numpy", ("realtime",), ("torch", "torchaudio")),
     Wall("no gui file imports torch", ("gui",), ("torch", "torchaudio")),
@@ -197,7 +197,7 @@ LIGHT = (
     Light("importing core loads neither torch nor Qt", ("core",), ("torch", *QT)),
     Light(
         "what realtime may use of core loads no torch",
-        ("core.config", "core.errors", "core.audio"),
+        ("core.config", "core.errors", "core.audio", "core.resampler"),
         ("torch", *QT),
     ),
     Light("the plan of a stream needs no torch", ("core.streaming.plan",), HEAVY),

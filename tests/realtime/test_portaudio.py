@@ -192,8 +192,8 @@ def test_two_streams_run_a_session(sd: FalseSoundDevice) -> None:
     for _ in range(5):
         sink.options["callback"](out, 480, None, "")
         source.options["callback"](stereo, 480, None, "")
-        assert session._run is not None
-        assert session._run.transport.settle(10)
+        assert session._worker is not None
+        assert session._worker.transport.settle(10)
     np.testing.assert_allclose(out, 0.3, atol=1e-6)  # the mean of both, on both
     sink.options["callback"](out, 480, None, "output underflow")
     stats = session.stats

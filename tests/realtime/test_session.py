@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.audio import Resampler, load_mono, save_audio
+from core.audio import load_mono, save_audio
 from core.config import VoiceParams
 from core.errors import AudioFileError, ConfigError, DeviceError, VoiceChangerError
+from core.resampler import Resampler
 from realtime.backend import AudioCallback
 from realtime.loopback import LoopbackBackend
-from realtime.session import BlockProcessor, LiveSession, SessionEvent
+from realtime.plan import BlockProcessor
+from realtime.session import LiveSession, SessionEvent
 from realtime.stats import LiveStats, SessionState
 from tests.doubles import Delay, FailingProcessor, Gain, Identity, SlowProcessor
 
