@@ -85,6 +85,7 @@ class ContentConfig:
         _require_positive(self, "dim", "n_fft", "n_bands", "channels", "kernel", "n_phones")
         _require(self.lookahead_frames >= 0, "lookahead_frames must not be negative")
         _require(len(self.dilations) > 0, "dilations must not be empty")
+        _require(min(self.dilations) >= 1, f"dilations must be 1 or more, got {self.dilations}")
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class DenoiserConfig:
     def __post_init__(self) -> None:
         _require_positive(self, "channels", "kernel", "condition_channels")
         _require(len(self.dilations) > 0, "dilations must not be empty")
+        _require(min(self.dilations) >= 1, f"dilations must be 1 or more, got {self.dilations}")
         _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")
 
 
@@ -165,6 +167,10 @@ class VoiceConfig:
         _require(len(self.speakers) > 0, "a voice needs at least one speaker")
         _require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         hop, n_fft = self.audio.hop_length, self.vocoder.n_fft
+        _require(
+            self.content.n_fft >= hop and (self.content.n_fft - hop) % 2 == 0,
+            f"content n_fft must exceed hop_length ({hop}) evenly, got {self.content.n_fft}",
+        )
         _require(hop % 2 == 0, f"hop_length must be even (the vocoder halves it), got {hop}")
         _require(
             n_fft >= hop and n_fft % (hop // 2) == 0,

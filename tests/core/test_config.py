@@ -89,6 +89,9 @@ def test_none_where_it_may_be() -> None:
         (lambda: MelConfig(f_min=9e9), "f_min must lie below f_max"),
         (lambda: ContentConfig(lookahead_frames=-1), "lookahead_frames must not be negative"),
         (lambda: ContentConfig(dilations=()), "dilations must not be empty"),
+        (lambda: DenoiserConfig(dilations=(1, 0)), r"dilations must be 1 or more, got \(1, 0\)"),
+        (lambda: VoiceConfig(content=ContentConfig(n_fft=256)), r"must exceed hop_length \(512\)"),
+        (lambda: VoiceConfig(content=ContentConfig(n_fft=1023)), "evenly, got 1023"),
         (lambda: ContentConfig(dim=0), "dim must be at least 1, got 0"),
         (lambda: F0Config(f0_min=0.0), "f0_min must lie between 0 and f0_max"),
         (lambda: DenoiserConfig(sigma_min=30.0), "sigma_min must lie between"),
@@ -99,7 +102,12 @@ def test_none_where_it_may_be() -> None:
         (lambda: VoiceConfig(steps=0), "steps must be at least 1, got 0"),
         (lambda: VoiceConfig(vocoder=VocoderConfig(n_fft=1000)), "whole number of half frames"),
         (lambda: VoiceConfig(vocoder=VocoderConfig(n_fft=256)), "whole number of half frames"),
-        (lambda: VoiceConfig(audio=AudioConfig(hop_length=441)), "hop_length must be even"),
+        (
+            lambda: VoiceConfig(
+                audio=AudioConfig(hop_length=441), content=ContentConfig(n_fft=1023)
+            ),
+            "hop_length must be even",
+        ),
         (lambda: StreamConfig(block_frames=0), "block_frames must be at least 1, got 0"),
         (lambda: StreamConfig(context_frames=-1), "context_frames must not be negative"),
         (lambda: StreamConfig(steps=0), "steps must be at least 1, got 0"),
