@@ -16,7 +16,7 @@ class TrackerConfig:
     silence_threshold: peak, relative to the loudest so far, under which voicing needs ever more
     strength. loudest_floor: the loudest so far is never taken for less. loudest_seconds: it decays
     by 1/e in this time. octave_jump_cost: a voiced octave. voicing_cost: to turn voiced or
-    unvoiced. range_cost: an octave too low, at most range_cap; too high costs by what strength lacks
+    unvoiced. range_cost: an octave too low, at most range_cap; too high costs what strength lacks
     of 1. The range is range_below .. range_above (octaves) around the mean log f0 of the last
     range_seconds of voice.
     """
@@ -121,7 +121,8 @@ class PitchTracker:
         # a clear tone may leap up freely: its subharmonics are as strong as itself, so a cost here
         # would hold a singer down for good
         above = np.maximum(octaves - c.range_above, 0.0) * np.minimum(1.0 - strength, 1.0)
-        return below + above
+        costs: NDArray[np.float64] = below + above
+        return costs
 
     def _unvoiced_strength(
         self, peak: NDArray[np.float64], state: TrackerState

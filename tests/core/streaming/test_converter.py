@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.config import F0Config, StreamConfig, VoiceParams
+from core.config import AudioConfig, F0Config, StreamConfig, VoiceParams
 from core.errors import ConfigError
 from core.pipeline import convert
 from core.streaming.converter import StreamingConverter
@@ -66,6 +68,26 @@ def test_plumbing_error_with_a_windowed_f0(block: int) -> None:
     assert relative(streamed[converter.latency :], offline) < 1e-5
     again = push_all(converter, wave, (block,))
     np.testing.assert_array_equal(again, streamed)
+
+
+@pytest.mark.parametrize(
+    ("rate", "hop", "content_n_fft", "vocoder_n_fft"),
+    [(16_000, 160, 400, 480), (48_000, 480, 1024, 960), (22_050, 256, 512, 2048)],
+)
+def test_plumbing_error_on_other_grids(
+    rate: int, hop: int, content_n_fft: int, vocoder_n_fft: int
+) -> None:
+    voice = toy_voice(
+        audio=AudioConfig(rate, hop),
+        content=replace(TOY.content, n_fft=content_n_fft),
+        vocoder=replace(TOY.vocoder, n_fft=vocoder_n_fft),
+        mel=replace(TOY.mel, f_max=rate / 3),
+    )
+    wave = speechlike(60 * hop, sample_rate=rate)
+    converter = converter_for(voice, 3)
+    parts = [converter.push(wave[at : at + 3 * hop]) for at in range(0, len(wave), 3 * hop)]
+    streamed = np.concatenate([*parts, converter.flush()])[converter.latency :]
+    assert relative(streamed, convert(voice, wave)) < 1e-5
 
 
 @pytest.mark.parametrize("at", [0, 1, 700, 5 * HOP - 1])
