@@ -6,6 +6,7 @@ Lengths are in samples unless the name says frames, bands or Hz; derived sizes a
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -230,6 +231,11 @@ class VoiceParams:
             -48 <= self.pitch_shift <= 48,
             f"pitch_shift must lie within +-48 semitones, got {self.pitch_shift}",
         )
+        _require(
+            -120 <= self.gain_db <= 60,
+            f"gain_db must lie between -120 and 60, got {self.gain_db}",
+        )
+        _require(not math.isnan(self.gate_db), "gate_db must be a number, got nan")
         _require(0 <= self.dry_mix <= 1, f"dry_mix must lie between 0 and 1, got {self.dry_mix}")
 
 

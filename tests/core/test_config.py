@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +113,9 @@ def test_none_where_it_may_be() -> None:
         (lambda: StreamConfig(context_frames=-1), "context_frames must not be negative"),
         (lambda: StreamConfig(steps=0), "steps must be at least 1, got 0"),
         (lambda: VoiceParams(pitch_shift=49), "within .-48 semitones, got 49"),
+        (lambda: VoiceParams(pitch_shift=math.nan), "within .-48 semitones, got nan"),
+        (lambda: VoiceParams(gain_db=1e6), "gain_db must lie between -120 and 60, got 1000000"),
+        (lambda: VoiceParams(gate_db=math.nan), "gate_db must be a number"),
         (lambda: VoiceParams(dry_mix=1.5), "dry_mix must lie between 0 and 1, got 1.5"),
     ],
 )
