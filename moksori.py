@@ -6,22 +6,28 @@ Results go to stdout, words to stderr; an error a user can mend is one line and 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
+import math
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.config import StreamConfig, VoiceParams
-    from core.streaming.meter import StageMeter
+    from core.config import StreamConfig, VoiceConfig, VoiceParams
     from core.voice import VoiceModel
     from realtime.session import LiveSession
 
-DEMO_SHIFT = 5.0
-"""Semitones from the demo's speaker (a man, median 110 Hz) to the embedded voice's first target."""
+DEMO_PITCH = 107.0
+"""Median pitch of the packaged recording, a man's, in Hz."""
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -30,19 +36,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
     args = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name the terminal cannot show is no failure
+            stream.reconfigure(errors="backslashreplace")
     from core.errors import VoiceChangerError
 
     command: Command = args.command
     try:
-        return command(args)
+        with _ended_in_order():
+            code = command(args)
+            sys.stdout.flush()
+            return code
     except VoiceChangerError as error:
-        print(f"moksori: {error}", file=sys.stderr)
+        _say(str(error))
         return 1
     except KeyboardInterrupt:
-        print("moksori: stopped", file=sys.stderr)
+        _say("stopped")
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: files completed or dropped, devices closed."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with _signals({signal.SIGTERM: interrupt}):
+        yield
+
+
+def _undisturbed() -> AbstractContextManager[None]:
+    """While a recording is completed, a second Ctrl-C must not cost it. `stop` never hangs."""
+    return _signals({signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN})
+
+
+@contextmanager
+def _signals(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only there may they be set
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(words: str) -> None:
+    print(f"moksori: {words}", file=sys.stderr, flush=True)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,7 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = _add(commands, "demo", _demo, "hear the packaged recording changed by the live engine")
     demo.add_argument("--output", type=Path, default=Path("moksori-demo"), help="folder")
-    demo.add_argument("--speaker", help="one of the voice's speakers")
+    _change_options(demo)
+    demo.set_defaults(shift=None)
     _voice_options(demo)
     _stream_options(demo)
 
@@ -77,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     live.add_argument("--input", type=Path, metavar="FILE", help="loopback: what is heard")
     live.add_argument("--output", type=Path, metavar="FILE", help="loopback: what is played")
     live.add_argument("--clock", choices=("real", "virtual"), default="real", help="loopback's")
-    live.add_argument("--seconds", type=float, help="stop by itself after so long")
+    live.add_argument("--seconds", type=float, help="stop by itself after so many")
     live.add_argument("--json", action="store_true", help="a last line of JSON with the figures")
     _change_options(live)
     _voice_options(live)
@@ -163,226 +210,264 @@ def _stream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--block-ms", type=float, default=46.0, help="live block, whole mel frames")
 
 
-def _load(args: argparse.Namespace) -> tuple[VoiceModel, StreamConfig]:
-    from core.config import StreamConfig
+@dataclass(frozen=True)
+class _Wish:
+    """What the options ask of a voice, checked before anything slow is loaded."""
+
+    path: Path
+    config: VoiceConfig
+    stream: StreamConfig
+    params: VoiceParams
+
+    def load(self) -> VoiceModel:
+        from core.voice import VoiceModel
+
+        return VoiceModel.load(self.path)
+
+
+def _wish(args: argparse.Namespace) -> _Wish:
+    from core.config import StreamConfig, VoiceParams
     from core.diffusion.samplers import get_sampler
     from core.streaming.plan import block_frames_from_ms
-    from core.voice import VoiceModel, find_voice
+    from core.voice import find_voice, read_config
 
     if args.sampler is not None:
         get_sampler(args.sampler)
-    voice = VoiceModel.load(find_voice(args.voice))
-    frames = block_frames_from_ms(voice.config.audio, args.block_ms)
+    path = find_voice(args.voice)
+    config = read_config(path)
     stream = StreamConfig(
-        block_frames=frames, steps=args.steps, sampler=args.sampler, seed=args.seed
+        block_frames=block_frames_from_ms(config.audio, args.block_ms),
+        steps=args.steps,
+        sampler=args.sampler,
+        seed=args.seed,
     )
-    return voice, stream
-
-
-def _params(args: argparse.Namespace, voice: VoiceModel) -> VoiceParams:
-    from core.config import VoiceParams
-
-    speaker = voice.config.speaker_index(args.speaker) if args.speaker else 0
-    return VoiceParams(
-        pitch_shift=args.shift, gate_db=args.gate_db, gain_db=args.gain_db, speaker=speaker
+    if not hasattr(args, "speaker"):  # bench measures the voice as it is
+        return _Wish(path, config, stream, VoiceParams())
+    speaker = config.speaker_index(args.speaker) if args.speaker else 0
+    shift = args.shift
+    if shift is None:  # the demo's: from its recording to this speaker
+        median = config.speakers[speaker].f0_median or DEMO_PITCH
+        shift = round(12 * math.log2(median / DEMO_PITCH), 1)
+    params = VoiceParams(
+        pitch_shift=shift, gate_db=args.gate_db, gain_db=args.gain_db, speaker=speaker
     )
+    return _Wish(path, config, stream, params)
 
 
-def _live_threads(threads: int = 1) -> None:
+def _live_threads() -> None:
     """Small blocks lose more to waiting threads than they gain from them."""
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from core.config import VoiceParams
+    from core.audio import load_mono, make_folder, save_audio
     from core.streaming.converter import StreamingConverter
     from core.streaming.meter import StageMeter
     from core.voice import VOICES_FOLDER
     from realtime.loopback import LoopbackBackend
     from realtime.session import LiveSession
 
-    voice, stream = _load(args)
-    _live_threads()
-    speaker = voice.config.speaker_index(args.speaker) if args.speaker else 0
-    params = VoiceParams(pitch_shift=DEMO_SHIFT, speaker=speaker)
-    meter = StageMeter(StreamingConverter(voice, stream, params))
-    source = VOICES_FOLDER / "demo.flac"
+    make_folder(args.output)
     original, converted = args.output / "original.wav", args.output / "converted.wav"
-    args.output.mkdir(parents=True, exist_ok=True)
-    _as_wav(source, original)
-    print("moksori: streaming the packaged recording at its own speed ...", file=sys.stderr)
-    session = LiveSession(meter, LoopbackBackend(source, converted, clock="real"), params=params)
-    session.start()
-    session.wait()
-    session.stop()
-    if session.error is not None:
-        raise session.error
-    name = voice.config.speakers[speaker].name
-    print(f"voice              {voice.config.name} ({name})")
-    _print_figures(session, meter)
+    source = VOICES_FOLDER / "demo.flac"
+    backend = LoopbackBackend(source, converted, clock="real")
+    wish = _wish(args)
+    save_audio(original, *load_mono(source))
+    _live_threads()
+    meter = StageMeter(StreamingConverter(wish.load(), wish.stream, wish.params))
+    session = LiveSession(meter, backend, params=wish.params)
+    _say("streaming the packaged recording at its own speed ...")
+    _play(session, None)
+    stats, parts = session.stats, session.stats.latency
+    speaker = wish.config.speakers[wish.params.speaker].name
+    print(
+        f"voice              {wish.config.name} ({speaker}), {wish.params.pitch_shift:+g} semitones"
+    )
+    print(f"block              {parts.block_ms:.1f} ms")
+    print(f"declared latency   {parts.algorithmic_ms:.1f} ms, the block included", end="")
+    print(f" ({parts.total_ms:.1f} ms with resampling and cushion)")
+    print(f"real-time factor   {stats.rtf:.2f}")
+    for stage, (p50, p95, p99) in meter.quantiles().items():
+        print(f"{stage:<18} p50 {p50:.1f}  p95 {p95:.1f}  p99 {p99:.1f} ms")
+    print(f"underruns          {stats.xruns}")
     print(f"original           {original}")
     print(f"converted          {converted}")
     return 0
 
 
-def _as_wav(source: Path, target: Path) -> None:
-    from core.audio import load_mono, save_audio
-
-    wave, rate = load_mono(source)
-    save_audio(target, wave, rate)
-
-
-def _print_figures(session: LiveSession, meter: StageMeter) -> None:
-    stats = session.stats
-    block_ms = 1e3 * meter.block / meter.sample_rate
-    print(f"block              {block_ms:.1f} ms")
-    parts = stats.latency
-    print(f"declared latency   {parts.algorithmic_ms:.1f} ms (block included), ", end="")
-    print(f"{parts.total_ms:.1f} ms with cushion and resampling")
-    print(f"real-time factor   {stats.rtf:.2f}")
-    for stage, (p50, p95, p99) in meter.quantiles().items():
-        print(f"{stage:<18} p50 {p50:.1f}  p95 {p95:.1f}  p99 {p99:.1f} ms")
-    print(f"underruns          {stats.xruns}")
-
-
 def _convert(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
+    from core.audio import AudioReader, check_writable, make_folder
     from core.errors import VoiceChangerError
-    from offline.convert import convert_file, plan_targets
+    from offline.convert import plan_targets
 
     pairs = plan_targets(args.sources, args.target)
-    voice, stream = _load(args)
-    params = _params(args, voice)
+    one_by_name = len(pairs) == 1 and not args.sources[0].is_dir()
+    if one_by_name:
+        check_writable(args.target if pairs[0][1] == args.target else pairs[0][1], [pairs[0][0]])
+        AudioReader(pairs[0][0]).close()
+    wish = _wish(args)
+    voice = wish.load()
     failed = 0
     for source, target in pairs:
-        if len(pairs) > 1 or args.sources[0].is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-        with tqdm(
-            total=1.0,
-            desc=source.name,
-            disable=None,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
-        ) as bar:
-
-            def show(share: float, bar: Any = bar) -> None:
-                bar.update(share - bar.n)
-
-            try:
-                done = convert_file(voice, source, target, params, stream, args.like_live, show)
-            except VoiceChangerError as error:
-                if len(pairs) == 1:
-                    raise
-                print(f"moksori: {error}", file=sys.stderr)
-                failed += 1
-                continue
-        if done.clipped:
-            print(
-                f"moksori: warning: {source} is clipped ({done.clipped} samples at full scale);"
-                " record it at a lower level for a cleaner voice",
-                file=sys.stderr,
-            )
-        if args.json:
-            print(
-                json.dumps(
-                    {k: str(v) if isinstance(v, Path) else v for k, v in asdict(done).items()}
-                )
-            )
-        else:
-            speed = done.seconds / max(done.compute_seconds, 1e-9)
-            print(f"{target}  {done.seconds:.2f} s, {speed:.1f} x real time")
+        try:
+            if not one_by_name:
+                make_folder(target.parent)
+            _convert_one(voice, wish, source, target, args)
+        except VoiceChangerError as error:
+            if len(pairs) == 1:
+                raise
+            failed += 1
+            _say(str(error))
+            if args.json:
+                record = {"source": str(source), "target": str(target), "error": str(error)}
+                print(json.dumps(record, ensure_ascii=False), flush=True)
     if failed:
-        print(f"moksori: {failed} of {len(pairs)} files failed, see above", file=sys.stderr)
+        _say(f"{failed} of {len(pairs)} files failed, see above")
     return 1 if failed else 0
 
 
-def _live(args: argparse.Namespace) -> int:
-    from core.errors import ConfigError
-    from core.streaming.converter import StreamingConverter
-    from realtime.session import LiveSession
+def _convert_one(
+    voice: VoiceModel, wish: _Wish, source: Path, target: Path, args: argparse.Namespace
+) -> None:
+    from tqdm import tqdm
 
-    if args.backend == "loopback" and (args.input is None or args.output is None):
-        raise ConfigError("--backend loopback needs --input FILE and --output FILE")
+    from offline.convert import convert_file
+
+    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    with tqdm(total=1.0, desc=source.name, disable=None, leave=False, bar_format=form) as bar:
+        done = convert_file(
+            voice,
+            source,
+            target,
+            wish.params,
+            wish.stream,
+            args.like_live,
+            lambda share: bar.update(share - bar.n),
+        )
+    if done.clipped:
+        _say(
+            f"warning: {source} is clipped ({done.clipped} samples at full scale);"
+            " record it at a lower level for a cleaner voice"
+        )
+    speed = done.seconds / max(done.compute_seconds, 1e-9)
+    if args.json:
+        table = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(done).items()}
+        print(json.dumps({**table, "speed": round(speed, 3)}, ensure_ascii=False), flush=True)
+    else:
+        print(f"{target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
+
+
+def _live(args: argparse.Namespace) -> int:
+    from core.audio import check_writable
+    from core.errors import ConfigError
+    from realtime.stats import figures
+
+    if args.seconds is not None and not 0 < args.seconds < math.inf:
+        raise ConfigError(f"--seconds must be more than 0, got {args.seconds}")
+    if args.record is not None:
+        check_writable(args.record, [args.input] if args.input else [])
+        if args.output and args.record.absolute() == args.output.absolute():
+            raise ConfigError(f"--record and --output are both {args.record}; choose two names")
     backend: Any
     if args.backend == "loopback":
         from realtime.loopback import LoopbackBackend
 
+        if args.input is None or args.output is None:
+            raise ConfigError("--backend loopback needs --input FILE and --output FILE")
         backend = LoopbackBackend(args.input, args.output, clock=args.clock)
+        wish = _wish(args)
+        words = f"playing {args.input} into {args.output}"
     else:
-        from realtime.portaudio import PortAudioBackend
+        from realtime.portaudio import PortAudioBackend, list_devices
 
-        backend = PortAudioBackend(args.input_device, args.output_device)
-    voice, stream = _load(args)
+        if args.input or args.output:
+            raise ConfigError(
+                "--input and --output are files, for --backend loopback; a microphone and a speaker"
+                " are chosen by --input-device and --output-device"
+            )
+        list_devices()  # without PortAudio there is nothing to wait for
+        wish = _wish(args)
+        rate = wish.config.audio.sample_rate
+        backend = PortAudioBackend(args.input_device, args.output_device, sample_rate=rate)
+        words = f"speak: {backend.input_device.name} -> {backend.output_device.name}"
+    from core.streaming.converter import StreamingConverter
+    from realtime.session import LiveSession
+
     _live_threads()
-    params = _params(args, voice)
-    converter = StreamingConverter(voice, stream, params)
-    session = LiveSession(converter, backend, params=params, record=args.record)
-    session.start()
-    print("moksori: speak; Ctrl-C ends", file=sys.stderr)
-    try:
-        session.wait(args.seconds)
-    except KeyboardInterrupt:
-        print("moksori: stopping ...", file=sys.stderr)
-    session.stop()
-    if session.error is not None:
-        raise session.error
-    stats = session.stats
-    figures = {
-        "latency_ms": stats.latency.total_ms,
-        "algorithmic_ms": stats.latency.algorithmic_ms,
-        "rtf": stats.rtf,
-        "block_ms": 1e3 * converter.block / converter.sample_rate,
-        "p50_ms": stats.p50_ms,
-        "p95_ms": stats.p95_ms,
-        "p99_ms": stats.p99_ms,
-        "xruns": stats.xruns,
-        "dropped_samples": stats.dropped_samples,
-        "blocks": stats.blocks,
-    }
+    converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+    session = LiveSession(converter, backend, params=wish.params, record=args.record)
+    _play(session, args.seconds, f"{words}; Ctrl-C ends")
+    table = figures(session.stats)
     if args.json:
-        print(json.dumps({k: round(v, 3) for k, v in figures.items()}))
+        print(json.dumps(table))
     else:
-        for key, value in figures.items():
-            print(f"{key:<16} {value:.1f}" if isinstance(value, float) else f"{key:<16} {value}")
+        for key, value in table.items():
+            print(f"{key:<16} {value}")
+    if session.recording_error is not None:
+        raise session.recording_error
     return 0
 
 
+def _play(session: LiveSession, seconds: float | None, words: str = "") -> None:
+    """Runs a session until its input ends, its time is over or the user ends it."""
+    session.start()
+    try:
+        if words:
+            latency = session.stats.latency.total_ms
+            _say(f"{words} ({session.backend.sample_rate} Hz, latency {latency:.0f} ms)")
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        while time.monotonic() < end and not session.wait(min(0.2, end - time.monotonic())):
+            pass  # in short turns: on Windows a wait hears Ctrl-C only when it returns
+    except KeyboardInterrupt:
+        _say("stopping ...")
+    with _undisturbed():
+        session.stop()
+    if session.error is not None:
+        raise session.error
+
+
 def _devices(args: argparse.Namespace) -> int:
-    from realtime.portaudio import list_devices
+    from realtime.portaudio import by_host_api, list_devices
 
     devices = list_devices()
     if args.json:
         print(json.dumps([asdict(device) for device in devices], ensure_ascii=False))
         return 0
-    api = ""
-    for device in devices:
-        if device.host_api != api:
-            api = device.host_api
-            print(api)
-        marks = "*" * device.default_input + "*" * device.default_output
-        print(
-            f"  {device.index:>3}  {device.name}  in {device.input_channels}"
-            f"  out {device.output_channels}  {device.sample_rate} Hz {marks}"
-        )
+    for api, group in by_host_api(devices).items():
+        print(api)
+        for device in group:
+            marks = [" default input"] * device.default_input
+            marks += [" default output"] * device.default_output
+            print(
+                f"  {device.index:>3}  {device.name}  in {device.input_channels}"
+                f"  out {device.output_channels}  {device.sample_rate} Hz{','.join(marks)}"
+            )
     if not devices:
-        print("moksori: no audio devices found", file=sys.stderr)
+        _say("no audio devices found; plug one in or start the sound server")
     return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from core.doctor import diagnose
-    from realtime.portaudio import list_devices
+    from core.doctor import Sound, diagnose
+    from realtime.portaudio import list_devices, portaudio_remedy, portaudio_version
 
-    findings = diagnose(lambda: len(list_devices()))
+    def look_at_sound() -> Sound:
+        devices = list_devices()
+        inputs = sum(device.input_channels > 0 for device in devices)
+        outputs = sum(device.output_channels > 0 for device in devices)
+        return Sound(portaudio_version(), inputs, outputs)
+
+    findings = diagnose(look_at_sound, portaudio_remedy())
     if args.json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:
         for finding in findings:
-            print(f"{'ok  ' if finding.ok else 'MISS'} {finding.what:<12} {finding.state}")
+            mark = "ok  " if finding.ok else "MISS" if finding.needed else "-   "
+            print(f"{mark} {finding.what:<12} {finding.state}")
             if finding.remedy:
-                print(f"     -> {finding.remedy}")
+                print(f"     {'':<12} -> {finding.remedy}")
     return 0 if all(finding.ok or not finding.needed for finding in findings) else 1
 
 
@@ -393,9 +478,13 @@ def _voices(args: argparse.Namespace) -> int:
     if args.voice is None:
         found = {name: read_config(path) for name, path in embedded_voices().items()}
         if args.json:
-            print(json.dumps({name: to_dict(config) for name, config in found.items()}))
-        for name, config in found.items() if not args.json else ():
+            table = {name: to_dict(config) for name, config in found.items()}
+            print(json.dumps(table, ensure_ascii=False))
+            return 0
+        for name, config in found.items():
             print(f"{name}: {', '.join(speaker.name for speaker in config.speakers)}")
+        if not found:
+            _say("no voice is installed; give the path of a voice file with --voice FILE")
         return 0
     path = find_voice(args.voice)
     config = read_config(path)
@@ -413,15 +502,11 @@ def _voices(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from offline.bench import bench
+    from offline.bench import bench, describe
 
-    voice, stream = _load(args)
-    figures = bench(voice, stream, args.threads)
-    if args.json:
-        print(json.dumps(figures))
-    else:
-        for key, value in figures.items():
-            print(f"{key:<28} {value:.3g}" if isinstance(value, float) else f"{key:<28} {value}")
+    wish = _wish(args)
+    figures = bench(wish.load(), wish.stream, args.threads)
+    print(json.dumps(figures) if args.json else "\n".join(describe(figures)))
     return 0
 
 

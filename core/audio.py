@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,19 +25,21 @@ CLIP_LEVEL = 0.9999  # 32,765 of 32,767: where a 16-bit converter saturates
 
 
 @dataclass(frozen=True)
-class _Format:
+class AudioFormat:
+    """How a file is written. rates: those it can hold, in Hz; empty: any."""
+
     name: str
     subtype: str
-    rates: tuple[int, ...] = ()  # empty: any
+    rates: tuple[int, ...] = ()
 
 
 _MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-WRITABLE: dict[str, _Format] = {
-    ".wav": _Format("WAV", "PCM_16"),
-    ".flac": _Format("FLAC", "PCM_16"),
-    ".ogg": _Format("OGG", "VORBIS"),
-    ".opus": _Format("OGG", "OPUS", (8000, 12_000, 16_000, 24_000, 48_000)),
-    ".mp3": _Format("MP3", "MPEG_LAYER_III", _MP3_RATES),
+WRITABLE: dict[str, AudioFormat] = {
+    ".wav": AudioFormat("WAV", "PCM_16"),
+    ".flac": AudioFormat("FLAC", "PCM_16"),
+    ".ogg": AudioFormat("OGG", "VORBIS"),
+    ".opus": AudioFormat("OGG", "OPUS", (8000, 12_000, 16_000, 24_000, 48_000)),
+    ".mp3": AudioFormat("MP3", "MPEG_LAYER_III", _MP3_RATES),
 }
 
 
@@ -123,7 +125,7 @@ class AudioWriter:
 
         self.path = Path(path)
         self.sample_rate = sample_rate
-        kind = _check_writable(self.path)
+        kind = check_writable(self.path)
         rate = _nearest_rate(sample_rate, kind.rates)
         self._resampler = Resampler(sample_rate, rate, "high") if rate != sample_rate else None
         self._temporary = _temporary_beside(self.path)
@@ -228,6 +230,48 @@ def save_audio(path: str | Path, wave: Wave, sample_rate: int, subtype: str | No
         writer.write(wave)
 
 
+def check_writable(path: str | Path, sources: Iterable[str | Path] = ()) -> AudioFormat:
+    """The format of an output path, or the sentence that says why it cannot be written.
+
+    sources: files that are read meanwhile; none of them may be the output.
+    """
+    path = Path(path)
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(sorted(WRITABLE))
+        got = f'got "{path.suffix}"' if path.suffix else "got none"
+        raise AudioFileError(f"{path}: expected an output extension among {known}; {got}")
+    _check_folder(path)
+    if path.is_dir():
+        raise AudioFileError(f"{path}: expected a file to write, got a folder")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise AudioFileError(f"{path}: the file is read-only; choose another name")
+    for source in map(Path, sources):
+        if path.exists() and source.exists() and path.samefile(source):
+            raise AudioFileError(f"{path} is the source itself; choose another output")
+    return kind
+
+
+def make_folder(path: str | Path) -> None:
+    """Makes a folder for outputs, and those above it; one that is there is fine."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AudioFileError(
+            f"{path}: the folder cannot be made ({_reason(error)}); choose another place"
+        ) from None
+
+
+def _check_folder(path: Path) -> None:
+    """That the folder of an output path is there, and is one."""
+    folder = path.parent
+    if folder.is_dir():
+        return
+    if any(above.is_file() for above in (folder, *folder.parents)):
+        raise AudioFileError(f'{path}: part of "{folder}" is a file, not a folder; choose another')
+    raise AudioFileError(f'{path}: the folder "{folder}" does not exist; make it first')
+
+
 def _open_to_read(path: Path) -> Any:
     """The soundfile, or the sentence that says what is wrong with it."""
     import soundfile
@@ -277,22 +321,6 @@ def _missing_bytes(path: Path, size: int) -> int:
                 return 0 if streamed else max(0, file.tell() + length - size)
             file.seek(length + length % 2, os.SEEK_CUR)
     return 0
-
-
-def _check_writable(path: Path) -> _Format:
-    """The format of an output path, or the sentence that says why it cannot be written."""
-    kind = WRITABLE.get(path.suffix.lower())
-    if kind is None:
-        known = ", ".join(sorted(WRITABLE))
-        got = f'got "{path.suffix}"' if path.suffix else "got none"
-        raise AudioFileError(f"{path}: expected an output extension among {known}; {got}")
-    if not path.parent.is_dir():
-        raise AudioFileError(f'{path}: the folder "{path.parent}" does not exist; make it first')
-    if path.is_dir():
-        raise AudioFileError(f"{path}: expected a file to write, got a folder")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise AudioFileError(f"{path}: the file is read-only; choose another name")
-    return kind
 
 
 def _temporary_beside(path: Path) -> Path:

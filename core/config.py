@@ -16,6 +16,8 @@ from core.errors import ConfigError
 
 T = TypeVar("T")
 
+MAX_STEPS = 1000
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -209,6 +211,10 @@ class StreamConfig:
         _require(self.context_frames >= 0, "context_frames must not be negative")
         _require(
             self.steps is None or self.steps >= 1, f"steps must be at least 1, got {self.steps}"
+        )
+        _require(
+            self.steps is None or self.steps <= MAX_STEPS,
+            f"steps must be at most {MAX_STEPS}, got {self.steps}",
         )
 
 

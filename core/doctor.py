@@ -10,17 +10,13 @@ from dataclasses import dataclass
 
 from core.errors import VoiceChangerError
 
-_PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "soundfile",
-    "sounddevice",
-    "pyworld",
-    "librosa",
-    "safetensors",
-)
-_OPTIONAL = ("onnxruntime", "swift-f0")
+_NEEDED = ("torch", "numpy", "scipy", "soundfile", "soxr", "librosa", "safetensors", "tqdm")
+_OPTIONAL = {  # package -> what it is for, what pip installs
+    "sounddevice": ("live sound", "sounddevice"),
+    "pyworld": ("pitch by DIO or Harvest; needs a C++ compiler on Linux", "pyworld"),
+    "onnxruntime": ("pitch by SwiftF0", "onnxruntime"),
+    "swift-f0": ("pitch by SwiftF0", "swift-f0"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,57 +30,90 @@ class Finding:
     needed: bool = True
 
 
-def diagnose(count_devices: Callable[[], int]) -> list[Finding]:
-    """Looks at Python, packages, voices, GPU, threads and sound.
+@dataclass(frozen=True)
+class Sound:
+    """What is known of sound cards. version: PortAudio's own words."""
 
-    count_devices: lists audio devices; raises a VoiceChangerError that says why it cannot.
+    version: str
+    inputs: int
+    outputs: int
+
+
+def diagnose(look_at_sound: Callable[[], Sound], portaudio_remedy: str) -> list[Finding]:
+    """Looks at Python, packages, GPU, threads, voices and sound.
+
+    look_at_sound: raises a VoiceChangerError that says why it cannot.
+    portaudio_remedy: what mends a missing PortAudio on this system.
     """
     findings = [Finding("python", True, f"{platform.python_version()} on {platform.platform()}")]
-    findings += [_package(name, needed=True) for name in _PACKAGES]
-    findings += [_package(name, needed=False) for name in _OPTIONAL]
-    findings += [_torch(), _voices(), _sound(count_devices)]
+    findings += [_needed(name) for name in _NEEDED]
+    findings += [_optional(name, *about) for name, about in _OPTIONAL.items()]
+    findings += _compute()
+    findings.append(_voices())
+    findings += _sound(look_at_sound, portaudio_remedy)
     return findings
 
 
-def _package(name: str, needed: bool) -> Finding:
+def _needed(name: str) -> Finding:
+    version = _version(name)
+    if version is None:
+        return Finding(name, False, "not installed", f"pip install {name}")
+    return Finding(name, True, version)
+
+
+def _optional(name: str, purpose: str, package: str) -> Finding:
+    version = _version(name)
+    if version is None:
+        state = f"not installed; optional: {purpose}"
+        return Finding(name, False, state, f"pip install {package}", needed=False)
+    return Finding(name, True, version, needed=False)
+
+
+def _version(name: str) -> str | None:
     try:
-        return Finding(name, True, importlib.metadata.version(name), needed=needed)
+        return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        state = "not installed" if needed else "not installed (optional)"
-        return Finding(name, False, state, f"pip install {name}", needed)
+        return None
 
 
-def _torch() -> Finding:
+def _compute() -> list[Finding]:
     try:
         import torch
-    except (ImportError, OSError) as error:
-        return Finding("compute", False, str(error), "python3 start.py installs a fitting torch")
+    except (ImportError, OSError) as error:  # OSError: a library of the wrong build
+        return [
+            Finding("compute", False, f"torch does not load: {error}", "python3 start.py install")
+        ]
+    threads = f"{torch.get_num_threads()} for files, 1 live, of {os.cpu_count()} cores"
+    gpu = "none; the embedded voice needs none"
     if torch.cuda.is_available():
-        device = f"GPU {torch.cuda.get_device_name(0)}"
-    else:
-        device = "CPU only (enough for the embedded voice)"
-    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()} cores"
-    return Finding("compute", True, f"{device}, {threads}")
+        gpu = torch.cuda.get_device_name(0)
+    return [Finding("threads", True, threads), Finding("gpu", True, gpu, needed=False)]
 
 
 def _voices() -> Finding:
-    from core.voice import embedded_voices, read_config
-
+    remedy = "get moksori again: a voice file of the package is missing or damaged"
     try:
-        names = [read_config(path).name for path in embedded_voices().values()]
+        from core.voice import VoiceModel, embedded_voices
+
+        names = [VoiceModel.load(path).config.name for path in embedded_voices().values()]
     except VoiceChangerError as error:
-        return Finding("voices", False, str(error), "install moksori again")
+        return Finding("voices", False, str(error), remedy)
+    except (ImportError, OSError) as error:
+        return Finding("voices", False, f"cannot be read: {error}", "mend the packages above")
     if not names:
-        return Finding("voices", False, "no embedded voice", "install moksori again")
-    return Finding("voices", True, ", ".join(names))
+        return Finding("voices", False, "no embedded voice", remedy)
+    return Finding("voices", True, f"{', '.join(names)} (embedded, readable)")
 
 
-def _sound(count_devices: Callable[[], int]) -> Finding:
+def _sound(look: Callable[[], Sound], portaudio_remedy: str) -> list[Finding]:
     try:
-        count = count_devices()
+        sound = look()
     except VoiceChangerError as error:
-        return Finding("portaudio", False, str(error), "", needed=False)
-    if count == 0:
+        state = f"{error}"
+        return [Finding("portaudio", False, state, portaudio_remedy, needed=False)]
+    found = f"{sound.inputs} to hear with, {sound.outputs} to speak through"
+    portaudio = Finding("portaudio", True, sound.version, needed=False)
+    if not (sound.inputs and sound.outputs):
         remedy = "plug in a microphone or start the sound server; files work without"
-        return Finding("devices", False, "PortAudio finds no device", remedy, needed=False)
-    return Finding("devices", True, f"{count} audio devices")
+        return [portaudio, Finding("devices", False, found, remedy, needed=False)]
+    return [portaudio, Finding("devices", True, found, needed=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.audio import load_mono
 from core.config import StreamConfig, VoiceParams
+from core.errors import ConfigError
 from core.pipeline import convert, plan_for
 from core.streaming.converter import StreamingConverter
 from core.streaming.meter import StageMeter
@@ -20,9 +22,16 @@ from offline.convert import OFFLINE_BLOCK_FRAMES
 
 _MIXED_BLOCKS = (1, 2, 5, 37, 3)  # frames
 
+MAX_THREADS = 256
+
 
 def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str, float | int]:
-    """Converts the packaged recording live and whole; times are medians or named quantiles."""
+    """Converts the packaged recording live and whole; times are medians or named quantiles.
+
+    latency_ms: declared, the block included. *_ms: one block, by stage. Errors are relative.
+    """
+    if not 1 <= threads <= MAX_THREADS:
+        raise ConfigError(f"threads must lie between 1 and {MAX_THREADS}, got {threads}")
     rate = voice.config.audio.sample_rate
     wave, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
     plan = plan_for(voice, stream)
@@ -65,8 +74,25 @@ def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str
         started = time.perf_counter()
         long.push(repeated[i * long.block : (i + 1) * long.block])
         speeds.append(long.block / rate / (time.perf_counter() - started))
+    figures["offline_threads"] = torch.get_num_threads()
     figures["offline_speed"] = float(np.median(speeds))
     return figures
+
+
+def describe(figures: Mapping[str, float | int]) -> list[str]:
+    """The figures as lines with units."""
+    words = {
+        "threads": "{:.0f} thread(s), live",
+        "rtf": "{:.2f} of real time",
+        "offline_threads": "{:.0f} thread(s), files",
+        "offline_speed": "{:.1f} x real time",
+    }
+    lines = []
+    for key, value in figures.items():
+        form = words.get(key, "{:.1f} ms" if key.endswith("_ms") else "{:.1e} relative")
+        name = key.removesuffix("_ms").replace("_", " ")
+        lines.append(f"{name:<22} {form.format(value)}")
+    return lines
 
 
 def _mixed(

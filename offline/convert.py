@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio import WRITABLE, AudioReader, AudioWriter
+from core.audio import WRITABLE, AudioReader, AudioWriter, check_writable
 from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError
 from core.resampler import Resampler
@@ -45,11 +46,10 @@ def convert_file(
 ) -> Converted:
     """Converts a file to the voice's rate, its duration kept; on failure the old target stays.
 
-    like_live: in the live stream's own blocks; else in long ones, which differ only for parts that
-    cannot stream exactly.
+    like_live: through the live stream's own blocks and resampler; else in long blocks, which differ
+    only for parts that cannot stream exactly, and with the better of the resamplers.
     """
-    if source.exists() and target.exists() and source.samefile(target):
-        raise AudioFileError(f"{target} is the source itself; choose another output")
+    check_writable(target, [source])
     if not like_live:
         stream = StreamConfig(
             block_frames=OFFLINE_BLOCK_FRAMES,
@@ -59,11 +59,12 @@ def convert_file(
             seed=stream.seed,
         )
     converter = StreamingConverter(voice, stream, params)
+    quality = "live" if like_live else "high"
     started = time.perf_counter()
     with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
         counted = _Counted(reader, progress)
         wanted = skipped = written = 0
-        for block in _blocks(counted, reader.sample_rate, converter):
+        for block in _blocks(counted, reader.sample_rate, converter, quality):
             out = converter.push(block)
             skip = min(converter.latency - skipped, len(out))
             skipped += skip
@@ -87,7 +88,7 @@ def plan_targets(sources: Sequence[Path], target: Path) -> list[tuple[Path, Path
     files: list[tuple[Path, Path]] = []  # file, its path below the output folder
     for source in sources:
         if source.is_dir():
-            found = sorted(p for p in source.rglob("*") if p.suffix.lower() in WRITABLE)
+            found = [p for p in _audio_below(source) if target not in p.parents]
             if not found:
                 known = ", ".join(sorted(WRITABLE))
                 raise AudioFileError(f"no audio in folder {source}; expected {known}")
@@ -97,17 +98,28 @@ def plan_targets(sources: Sequence[Path], target: Path) -> list[tuple[Path, Path
     single = len(files) == 1 and not sources[0].is_dir() and not target.is_dir()
     if single:
         return [(files[0][0], target)]
-    if target.exists() and not target.is_dir():
+    if target.suffix.lower() in WRITABLE and not target.is_dir():
         raise AudioFileError(f"{target} is a file; {len(files)} sources need a folder to go into")
+    if target.exists() and not target.is_dir():
+        raise AudioFileError(f"{target} is no folder; choose another output")
     pairs = []
     for source, name in files:
         suffix = name.suffix if name.suffix.lower() in WRITABLE else ".wav"
         pairs.append((source, target / name.with_suffix(suffix)))
-    names = [pair[1] for pair in pairs]
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    counts = Counter(str(pair[1]) for pair in pairs)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         raise AudioFileError(f"several sources would become {twice[0]}; convert them apart")
     return pairs
+
+
+def _audio_below(folder: Path) -> list[Path]:
+    """The audio in a folder and below, without hidden files such as macOS's `._a.wav`."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in WRITABLE and not path.name.startswith(".") and path.is_file()
+    )
 
 
 class _Counted:
@@ -126,10 +138,10 @@ class _Counted:
 
 
 def _blocks(
-    source: _Counted, rate: int, converter: StreamingConverter
+    source: _Counted, rate: int, converter: StreamingConverter, quality: str
 ) -> Iterator[NDArray[np.float32]]:
     """The source at the voice's rate in whole blocks; the last one filled up with silence."""
-    resampler = Resampler(rate, converter.sample_rate, "high")
+    resampler = Resampler(rate, converter.sample_rate, quality)
     waiting = np.zeros(0, dtype=np.float32)
     for wave in source:
         waiting = np.concatenate([waiting, resampler.push(wave)])

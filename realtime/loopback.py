@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio import AudioReader, AudioWriter
+from core.audio import AudioReader, AudioWriter, check_writable
 from core.errors import ConfigError, DeviceError
 from realtime.backend import AudioCallback
 
@@ -90,6 +90,8 @@ class LoopbackBackend:
             raise ConfigError(f'unknown clock "{clock}"; known: real, virtual')
         self._reader: AudioReader | None = None
         self._wave = np.zeros((1, 0), np.float32)
+        if sink is not None:
+            check_writable(sink, [source] if isinstance(source, (str, Path)) else ())
         if isinstance(source, (str, Path)):
             self._reader = AudioReader(source)
             sample_rate = self._reader.sample_rate
@@ -103,6 +105,7 @@ class LoopbackBackend:
         self.virtual_clock = VirtualClock() if clock == "virtual" else None
         self._trim = trim
         self._output_channels = output_channels
+        self._played = 0  # samples kept; a run that played none costs no older sink
         self._kept: list[NDArray[np.float32]] = []
         self._sink_path = sink
         self._sink: AudioWriter | None = None
@@ -139,7 +142,7 @@ class LoopbackBackend:
         error: BaseException | None = None
         try:
             self._play(callback)
-            if self._sink and not callback.failed:
+            if self._sink and self._played and not callback.failed:
                 self._sink.close()
         except Exception as caught:  # whatever a file or a session can do: the session reports it
             error = caught
@@ -181,6 +184,7 @@ class LoopbackBackend:
                 )
 
     def _keep(self, mono: NDArray[np.float32]) -> None:
+        self._played += len(mono)
         if self._sink:
             self._sink.write(mono)
         else:

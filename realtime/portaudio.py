@@ -7,6 +7,8 @@ input and output threads call the session; `start` and `stop` belong to the call
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 import sys
 import threading
 from collections.abc import Iterable
@@ -24,6 +26,13 @@ BLOCK_SECONDS = 0.010
 MAX_CHANNELS = 2  # virtual devices offer 32 or 128; the microphone is in the first two
 COMMON_RATES = (48_000, 44_100, 96_000, 32_000, 16_000, 8000)
 CLOSE_SECONDS = 5.0
+_LINUX_INSTALLERS = {
+    "apt-get": "apt install libportaudio2",
+    "dnf": "dnf install portaudio",
+    "pacman": "pacman -S portaudio",
+    "zypper": "zypper install portaudio",
+    "apk": "apk add portaudio",
+}
 
 
 class PortAudioBackend:
@@ -168,7 +177,8 @@ def import_sounddevice() -> Any:
         import sounddevice
     except (ImportError, OSError) as error:
         raise DeviceError(
-            f"live sound needs PortAudio, which is missing here ({_reason(error)}); {_remedy()}. "
+            f"live sound needs PortAudio, which is missing here ({_reason(error)}); "
+            f"mend it with `{portaudio_remedy()}`. "
             "Everything but `moksori live` works without it"
         ) from None
     return sounddevice
@@ -257,12 +267,19 @@ def _rates(rates: list[int]) -> str:
     return ", ".join(str(rate) for rate in rates) + " Hz" if rates else "none of the usual rates"
 
 
-def _remedy() -> str:
-    if sys.platform.startswith("linux"):
-        return "install it with `sudo apt install libportaudio2` (or your system's like)"
-    if sys.platform == "darwin":
-        return "run `pip install --force-reinstall sounddevice`, or `brew install portaudio`"
-    return "run `pip install --force-reinstall sounddevice`"
+def portaudio_version() -> str:
+    """PortAudio's own words about itself."""
+    return str(import_sounddevice().get_portaudio_version()[1])
+
+
+def portaudio_remedy() -> str:
+    """The command that mends a missing PortAudio on this system."""
+    if importlib.util.find_spec("sounddevice") is None:
+        return "pip install sounddevice"
+    if sys.platform.startswith("linux"):  # elsewhere the package brings the library
+        found = (command for tool, command in _LINUX_INSTALLERS.items() if shutil.which(tool))
+        return f"sudo {next(found, _LINUX_INSTALLERS['apt-get'])}"
+    return "pip install --force-reinstall sounddevice"
 
 
 def _reason(error: BaseException) -> str:

@@ -80,6 +80,31 @@ class LiveStats:
     latency: Latency = field(default_factory=Latency)
 
 
+def figures(stats: LiveStats) -> dict[str, float | int]:
+    """The snapshot as the flat table that `moksori live --json` prints: milliseconds, samples."""
+    latency = stats.latency
+    table: dict[str, float | int] = {
+        "latency_ms": latency.total_ms,
+        "algorithmic_ms": latency.algorithmic_ms,
+        "resampling_ms": latency.resampling_ms,
+        "slack_ms": latency.slack_ms,
+        "device_ms": latency.device_ms,
+        "block_ms": latency.block_ms,
+        "rtf": stats.rtf,
+        "p50_ms": stats.p50_ms,
+        "p95_ms": stats.p95_ms,
+        "p99_ms": stats.p99_ms,
+        "max_ms": stats.max_ms,
+        "blocks": stats.blocks,
+        "xruns": stats.xruns,
+        "device_xruns": stats.device_xruns,
+        "silent_samples": stats.silent_samples,
+        "dropped_samples": stats.dropped_samples,
+        "bad_blocks": stats.bad_blocks,
+    }
+    return {key: round(value, 3) for key, value in table.items()}
+
+
 class Timings:
     """Compute seconds of the last `size` blocks; the oldest fall out."""
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 from core.config import AudioConfig, StreamConfig
 from core.errors import ConfigError
 
+MAX_BLOCK_MS = 10_000
+
 
 class Window(NamedTuple):
     """One look at the signal, in absolute frames. Before 0 and after the end lies silence."""
@@ -149,7 +151,10 @@ def block_frames_from_samples(audio: AudioConfig, samples: int) -> int:
 
 def block_frames_from_ms(audio: AudioConfig, milliseconds: float) -> int:
     """The number of frames, at least one, that comes nearest to a block of that duration."""
-    if not (math.isfinite(milliseconds) and milliseconds > 0):
-        raise ConfigError(f"block must last longer than 0 ms, got {milliseconds}; try 50")
+    if not 0 < milliseconds <= MAX_BLOCK_MS:
+        raise ConfigError(
+            f"block must last longer than 0 ms and at most {MAX_BLOCK_MS}, got {milliseconds};"
+            " try 50"
+        )
     frames = milliseconds * audio.sample_rate / (1000.0 * audio.hop_length)
     return max(1, math.floor(frames + 0.5))
