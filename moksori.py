@@ -290,7 +290,8 @@ def _demo(args: argparse.Namespace) -> int:
     print(f" ({parts.total_ms:.1f} ms with resampling and cushion)")
     print(f"real-time factor   {stats.rtf:.2f}")
     for stage, (p50, p95, p99) in meter.quantiles().items():
-        print(f"{stage:<18} p50 {p50:.1f}  p95 {p95:.1f}  p99 {p99:.1f} ms")
+        name = "whole block" if stage == "block" else stage
+        print(f"{name:<18} p50 {p50:.1f}  p95 {p95:.1f}  p99 {p99:.1f} ms")
     print(f"underruns          {stats.xruns}")
     print(f"original           {original}")
     print(f"converted          {converted}")

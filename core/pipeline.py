@@ -22,6 +22,10 @@ from core.streaming.plan import StreamPlan
 from core.vocoder.source_filter import SourceFilterState
 from core.voice import VoiceModel
 
+LOUDEST_MEL = 3.5
+"""Log mel that no sound within [-1, 1] reaches (a full-scale sine: 3.0). Few steps of a second-
+order sampler may shoot far beyond: a loud frame then, not an infinite one."""
+
 
 class Synthesis:
     """Conditions in, wave out, in order: the part of a conversion that carries state exactly.
@@ -82,7 +86,7 @@ class Synthesis:
         x = self._tape.frames(self._position, n) * self._sigmas[0]
         self._position += n
         x = self._sample(self._denoise.begin(conditions), x, self._sigmas)
-        return self._voice.denoiser.denormalise(x)
+        return self._voice.denoiser.denormalise(x).clamp(max=LOUDEST_MEL)
 
 
 def plan_for(voice: VoiceModel, stream: StreamConfig) -> StreamPlan:

@@ -274,12 +274,16 @@ def portaudio_version() -> str:
 
 def portaudio_remedy() -> str:
     """The command that mends a missing PortAudio on this system."""
-    if importlib.util.find_spec("sounddevice") is None:
+    if not (_loaded("sounddevice") or importlib.util.find_spec("sounddevice")):
         return "pip install sounddevice"
     if sys.platform.startswith("linux"):  # elsewhere the package brings the library
         found = (command for tool, command in _LINUX_INSTALLERS.items() if shutil.which(tool))
         return f"sudo {next(found, _LINUX_INSTALLERS['apt-get'])}"
     return "pip install --force-reinstall sounddevice"
+
+
+def _loaded(name: str) -> bool:
+    return sys.modules.get(name) is not None
 
 
 def _reason(error: BaseException) -> str:
