@@ -23,7 +23,7 @@ def _load_pyworld() -> Any:
     if spec is None or spec.loader is None:
         raise ConfigError(
             'the f0 estimators "dio" and "harvest" need the package pyworld, which is not '
-            "installed; install it with: pip install pyworld"
+            "installed; install it with: pip install pyworld (without a wheel: a C++ compiler too)"
         )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -37,7 +37,7 @@ AUDIO = AudioConfig()
 RATE, HOP = AUDIO.sample_rate, AUDIO.hop_length
 SECONDS = 3.5  # of each recording
 SNRS = (None, 10, 0)
-WHOLE_ONLY = ("harvest", "pyin")  # live they cost several times real time
+WHOLE_ONLY = ("harvest", "pyin")  # live they cost more than real time
 PARTS = {  # how many recordings of which part
     "many_speakers/ls_*": 11,
     "many_speakers/emodb_*": 5,
