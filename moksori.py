@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
     from core.voice import VoiceModel
     from realtime.session import LiveSession
+    from realtime.stats import LiveStats
 
 DEMO_PITCH = 107.0
 """Median pitch of the packaged recording, a man's, in Hz."""
@@ -119,6 +120,9 @@ def build_parser() -> argparse.ArgumentParser:
     live = _add(commands, "live", _live, "microphone to speaker, until Ctrl-C")
     live.add_argument("--input-device", help="name (or part of it) or number")
     live.add_argument("--output-device", help="name (or part of it) or number")
+    live.add_argument(
+        "--device-latency", choices=("low", "high"), default="low", help="high where it crackles"
+    )
     live.add_argument("--record", type=Path, metavar="FILE", help="keep what was said")
     live.add_argument("--backend", choices=("portaudio", "loopback"), default="portaudio")
     live.add_argument("--input", type=Path, metavar="FILE", help="loopback: what is heard")
@@ -391,7 +395,9 @@ def _live(args: argparse.Namespace) -> int:
         list_devices()  # without PortAudio there is nothing to wait for
         wish = _wish(args)
         rate = wish.config.audio.sample_rate
-        backend = PortAudioBackend(args.input_device, args.output_device, sample_rate=rate)
+        backend = PortAudioBackend(
+            args.input_device, args.output_device, sample_rate=rate, latency=args.device_latency
+        )
         words = f"speak: {backend.input_device.name} -> {backend.output_device.name}"
     from core.streaming.converter import StreamingConverter
     from realtime.session import LiveSession
@@ -406,9 +412,22 @@ def _live(args: argparse.Namespace) -> int:
     else:
         for key, value in table.items():
             print(f"{key:<16} {value}")
+    _advise(session.stats)
     if session.recording_error is not None:
         raise session.recording_error
     return 0
+
+
+def _advise(stats: LiveStats) -> None:
+    """What to do about the dropouts a session had."""
+    if stats.xruns:
+        _say(
+            f"{stats.xruns} dropouts, as a block took up to {stats.max_ms:.0f} ms of"
+            f" {stats.latency.block_ms:.0f}; close other programs, or use fewer --steps or a longer"
+            " --block-ms"
+        )
+    elif stats.device_xruns:
+        _say(f"{stats.device_xruns} dropouts of the device itself; try --device-latency high")
 
 
 def _play(session: LiveSession, seconds: float | None, words: str = "") -> None:
@@ -494,7 +513,9 @@ def _voices(args: argparse.Namespace) -> int:
         return 0
     print(f"{config.name}  {path}  {path.stat().st_size / 2**20:.1f} MiB")
     for speaker in config.speakers:
-        print(f"  {speaker.name}: median pitch {speaker.f0_median:.0f} Hz. {speaker.credit}")
+        print(
+            f"  {speaker.name}: median pitch {speaker.f0_median:.0f} Hz. {speaker.credit}".rstrip()
+        )
     audio = config.audio
     print(f"  {audio.sample_rate} Hz, hop {audio.hop_length}, {config.mel.n_mels} mel bins")
     print(f"  content {config.content.encoder}, f0 {config.f0.estimator}", end="")

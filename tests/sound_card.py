@@ -46,7 +46,7 @@ class FalseStream:
         block, rate = self.options["blocksize"], self.options["samplerate"]
         sound = np.zeros((block, self.options["channels"]), np.float32)
         while self.started:
-            self.options["callback"](sound, block, None, "")
+            self.options["callback"](sound, block, None, self.module.status)
             time.sleep(block / rate)
 
     def abort(self, ignore_errors: bool = True) -> None:
@@ -68,6 +68,7 @@ class FalseSoundDevice(SimpleNamespace):
         super().__init__()
         self.refuse = ""
         self.alive = False
+        self.status = ""
         self.streams: dict[str, FalseStream] = {}
         self.default = SimpleNamespace(device=[0, 1])
         self.devices = [

@@ -471,6 +471,15 @@ def test_without_portaudio_everything_else_works(
     assert findings["portaudio"]["remedy"] == "pip install sounddevice"
 
 
+def test_dropouts_are_told_with_advice(moksori: Moksori, card: FalseSoundDevice) -> None:
+    card.status = "output underflow"
+    said = moksori("live", "--seconds", 0.3, "--device-latency", "high", "--json")
+    assert said.code == 0
+    assert said.lines[-1]["device_xruns"] > 0
+    assert "dropouts" in said.err.splitlines()[-1]
+    assert card.streams["input"].options["latency"] == "high"
+
+
 # ---- bad input
 
 
