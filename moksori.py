@@ -310,7 +310,7 @@ def _convert(args: argparse.Namespace) -> int:
     pairs = plan_targets(args.sources, args.target)
     one_by_name = len(pairs) == 1 and not args.sources[0].is_dir()
     if one_by_name:
-        check_writable(args.target if pairs[0][1] == args.target else pairs[0][1], [pairs[0][0]])
+        check_writable(pairs[0][1], [pairs[0][0]])
         AudioReader(pairs[0][0]).close()
     wish = _wish(args)
     voice = wish.load()

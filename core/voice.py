@@ -53,7 +53,10 @@ class VoiceModel(nn.Module):
             "config": json.dumps(to_dict(self.config)),
         }
         temporary = path.with_suffix(".part")
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as any new file's; safetensors lets only the owner read
         save_file(weights, temporary, metadata)
+        temporary.chmod(mode)
         temporary.replace(path)
 
     @staticmethod
@@ -126,8 +129,8 @@ def find_voice(name: str) -> Path:
     known = embedded_voices()
     if name not in known:
         raise VoiceFileError(
-            f'unknown voice "{name}"; known: {", ".join(sorted(known))},'
-            f" or the path of a {SUFFIX} file"
+            f'unknown voice "{name}"; known: {", ".join(sorted(known)) or "none"};'
+            f" or give the path of a {SUFFIX} file"
         )
     return known[name]
 

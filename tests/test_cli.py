@@ -24,7 +24,7 @@ from safetensors.numpy import save_file
 import core.doctor
 import core.voice
 import offline.bench
-from core.audio import WRITABLE, load_mono, save_audio
+from core.audio import WRITABLE, AudioWriter, load_mono, save_audio
 from core.config import StreamConfig
 from core.errors import ConfigError
 from core.streaming.converter import StreamingConverter
@@ -255,6 +255,24 @@ def test_several_files_need_a_folder(moksori: Moksori, speech: Path, tmp_path: P
     other.write_bytes(speech.read_bytes())
     complaint(moksori("convert", speech, other, tmp_path / "out.wav"), "2 sources need a folder")
     assert list(tmp_path.iterdir()) == [other]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(sys.platform == "win32", reason="resource usage is POSIX")
+def test_an_hour_stays_under_one_and_a_half_gigabytes(tmp_path: Path) -> None:
+    import resource
+
+    wave, rate = load_mono(DEMO)
+    total = 3600 * rate + 123
+    with AudioWriter(tmp_path / "hour.flac", rate) as writer:
+        for at in range(0, total, len(wave)):
+            writer.write(wave[: total - at])
+    arguments = ["convert", str(tmp_path / "hour.flac"), str(tmp_path / "out.flac")]
+    subprocess.run([sys.executable, "-m", "moksori", *arguments], cwd=ROOT, check=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # KiB; bytes on macOS
+    assert peak < 1.5 * 2 ** (30 if sys.platform == "darwin" else 20)
+    assert soundfile.info(tmp_path / "out.flac").frames == round(total * RATE / rate)
 
 
 # ---- live

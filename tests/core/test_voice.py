@@ -231,3 +231,10 @@ def test_embedded_voices_are_readable() -> None:
 def test_a_speaker_that_does_not_exist() -> None:
     with pytest.raises(ConfigError, match="speaker 2 does not exist; the voice has 0 to 1"):
         toy_voice().analyser.speaker(2)
+
+
+def test_a_saved_voice_may_be_read_like_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    toy_voice().save(tmp_path / "voice.safetensors")
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
