@@ -112,12 +112,12 @@ class DenoiserConfig:
 
     channels: int = 160
     kernel: int = 3
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2)
-    condition_channels: int = 192
-    condition_dilations: tuple[int, ...] = (1, 2, 4)
-    sigma_data: float = 1.0
-    sigma_min: float = 0.02
-    sigma_max: float = 20.0
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    condition_channels: int = 256
+    condition_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    sigma_data: float = 0.4
+    sigma_min: float = 0.05
+    sigma_max: float = 4.0
     rho: float = 7.0
 
     def __post_init__(self) -> None:

@@ -83,9 +83,10 @@ class Synthesis:
     def _mel(self, conditions: Conditions) -> Tensor:
         """The next frames' log mel, (1, M, frames)."""
         n = conditions.frames
-        x = self._tape.frames(self._position, n) * self._sigmas[0]
+        noise = self._tape.frames(self._position, n)
         self._position += n
-        x = self._sample(self._denoise.begin(conditions), x, self._sigmas)
+        denoise = self._denoise.begin(conditions)
+        x = self._sample(denoise, denoise.start(noise, self._sigmas[0]), self._sigmas)
         return self._voice.denoiser.denormalise(x).clamp(max=LOUDEST_MEL)
 
 

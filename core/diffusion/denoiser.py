@@ -7,6 +7,7 @@ the Design Space of Diffusion-Based Generative Models", table 1 (EDM column).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,18 @@ from core.features import Conditions
 from core.nn import ConvState
 
 
-class Preconditioned(nn.Module):
-    """D(x, sigma) = c_skip x + c_out F(c_in x, ln(sigma) / 4): F's in- and output have unit size.
+class Prepared(NamedTuple):
+    """What is known of frames before any noise. prior (B, M, T): the expected normalised mel."""
 
+    prior: Tensor
+    biases: Tensor
+
+
+class Preconditioned(nn.Module):
+    """D(x, sigma) = m + c_skip (x - m) + c_out F(c_in (x - m), ln(sigma) / 4).
+
+    m is the prior, what the conditions alone let expect; the network F adds what they leave open.
+    sigma_data is the deviation of the data around m, so F's in- and output have unit size.
     Works on the normalised mel; `normalise` and `denormalise` lead there and back.
     """
 
@@ -41,41 +51,44 @@ class Preconditioned(nn.Module):
 
     def condition(
         self, conditions: Conditions, state: ConditionState | None = None
-    ) -> tuple[Tensor, ConditionState]:
-        """What the network needs to know of these frames, whatever the noise."""
-        prepared, state = self.network.condition(conditions, state)
-        return prepared, state
+    ) -> tuple[Prepared, ConditionState]:
+        """What is known of these frames, whatever the noise."""
+        prior, biases, state = self.network.condition(conditions, state)
+        return Prepared(prior.transpose(1, 2), biases), state
 
     def denoise(
-        self, x: Tensor, sigma: float, prepared: Tensor, state: list[ConvState] | None = None
+        self, x: Tensor, sigma: float, prepared: Prepared, state: list[ConvState] | None = None
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, M, T) at noise level sigma, what `condition` prepared -> x0 (B, M, T), states."""
+        """x (B, M, T) at noise level sigma -> x0 (B, M, T) and the states."""
         total = sigma**2 + self.sigma_data**2
         level = torch.full((1, 1), math.log(sigma) / 4, dtype=x.dtype, device=x.device)
-        y, state = self.network(x.transpose(1, 2) / math.sqrt(total), level, prepared, state)
+        away = x - prepared.prior
+        scaled = away.transpose(1, 2) / math.sqrt(total)
+        y, state = self.network(scaled, level, prepared.biases, state)
         c_skip = self.sigma_data**2 / total
         c_out = sigma * self.sigma_data / math.sqrt(total)
-        return c_skip * x + c_out * y.transpose(1, 2), state
+        return prepared.prior + c_skip * away + c_out * y.transpose(1, 2), state
 
     def loss(
         self, x0: Tensor, conditions: Conditions, sigma: Tensor, noise: Tensor, mask: Tensor
-    ) -> Tensor:
-        """EDM loss, a mean over the frames that count.
+    ) -> tuple[Tensor, Tensor]:
+        """EDM loss around the prior, and the prior's own squared error: means over real frames.
 
         x0, noise (B, M, T); sigma (B,); mask (B, T), true where a frame is real.
         """
+        prepared, _ = self.condition(conditions)
+        prior_error = (prepared.prior - x0).square().mean(1)  # (B, T)
         s = sigma[:, None, None]
         total = s.square() + self.sigma_data**2
-        prepared, _ = self.condition(conditions)
-        x = x0 + s * noise
-        y, _ = self.network(
-            (x * total.rsqrt()).transpose(1, 2), torch.log(sigma)[:, None] / 4, prepared
-        )
-        # F must predict (x0 - c_skip x) / c_out; weighted so, every noise level counts alike.
-        wanted = (x0 - x * self.sigma_data**2 / total) * total.sqrt() / (s * self.sigma_data)
+        rest = x0 - prepared.prior.detach()  # the prior learns from its own error alone
+        away = rest + s * noise
+        scaled = (away * total.rsqrt()).transpose(1, 2)
+        y, _ = self.network(scaled, torch.log(sigma)[:, None] / 4, prepared.biases)
+        # F must predict (rest - c_skip away) / c_out; weighted so, all noise levels count alike.
+        wanted = (rest - away * self.sigma_data**2 / total) * total.sqrt() / (s * self.sigma_data)
         error = (y.transpose(1, 2) - wanted).square().mean(1)  # (B, T)
-        loss: Tensor = (error * mask).sum() / mask.sum()
-        return loss
+        frames = mask.sum()
+        return (error * mask).sum() / frames, (prior_error * mask).sum() / frames
 
 
 class StreamingDenoise:
@@ -89,7 +102,7 @@ class StreamingDenoise:
         self.denoiser = denoiser
         self._states: list[list[ConvState]] = []
         self._condition_state: ConditionState | None = None
-        self._prepared: Tensor | None = None
+        self._prepared: Prepared | None = None
         self._call = 0
 
     def begin(self, conditions: Conditions) -> StreamingDenoise:
@@ -99,6 +112,11 @@ class StreamingDenoise:
         )
         self._call = 0
         return self
+
+    def start(self, noise: Tensor, sigma: float) -> Tensor:
+        """Where a sampler sets out: the block's prior with noise (B, M, T) of level sigma on it."""
+        assert self._prepared is not None, "begin(conditions) comes first"
+        return self._prepared.prior + sigma * noise
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """x (B, M, T) of this block at noise level sigma -> x0."""

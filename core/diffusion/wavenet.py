@@ -29,21 +29,27 @@ class ConditionState:
 
 
 class ConditionEncoder(nn.Module):
-    """Conditions -> one bias a layer and frame, made once however many steps the sampler takes."""
+    """Conditions -> the expected mel, and a bias for each layer of the network that adds the rest.
 
-    def __init__(self, units: int, speakers: int, outputs: int, config: DenoiserConfig) -> None:
+    Runs once a block, however many steps the sampler takes.
+    """
+
+    def __init__(
+        self, n_mels: int, units: int, speakers: int, outputs: int, config: DenoiserConfig
+    ) -> None:
         super().__init__()
         channels = config.condition_channels
         self.entry = CausalConv1d(units + 3, channels, config.kernel)
         self.speaker = nn.Linear(speakers, channels, bias=False)
         self.stack = ResidualStack(channels, config.kernel, config.condition_dilations)
         self.norm = nn.LayerNorm(channels)
+        self.prior = nn.Linear(channels, n_mels)
         self.project = nn.Linear(channels, outputs)
 
     def forward(
         self, conditions: Conditions, state: ConditionState | None = None
-    ) -> tuple[Tensor, ConditionState]:
-        """-> (B, T, outputs) and the state for the frames after these."""
+    ) -> tuple[Tensor, Tensor, ConditionState]:
+        """-> prior (B, T, M), biases (B, T, outputs) and the state for the frames after these."""
         pitch = torch.log2(conditions.f0 / _F0_REFERENCE)
         level = (conditions.loudness - _LOUDNESS_CENTRE) / _LOUDNESS_SCALE
         scalars = torch.stack([pitch, conditions.voiced.to(pitch), level], -1)
@@ -51,7 +57,8 @@ class ConditionEncoder(nn.Module):
         x, entry = self.entry(x, None if state is None else state.entry)
         x = x + self.speaker(conditions.speaker.to(x))[:, None]
         x, convs = self.stack(x, None if state is None else state.convs)
-        return self.project(self.norm(x)), ConditionState(entry, convs)
+        x = self.norm(x)
+        return self.prior(x), self.project(x), ConditionState(entry, convs)
 
 
 class WaveNet(nn.Module):
@@ -61,7 +68,8 @@ class WaveNet(nn.Module):
         super().__init__()
         self.config = config
         channels, layers = config.channels, len(config.dilations)
-        self.condition = ConditionEncoder(units, speakers, layers * 2 * channels, config)
+        biases = layers * 2 * channels
+        self.condition = ConditionEncoder(n_mels, units, speakers, biases, config)
         self.level = nn.Sequential(
             nn.Linear(64, channels), nn.SiLU(), nn.Linear(channels, layers * channels)
         )
@@ -82,19 +90,19 @@ class WaveNet(nn.Module):
     frequencies: Tensor
 
     def forward(
-        self, x: Tensor, level: Tensor, condition: Tensor, state: list[ConvState] | None = None
+        self, x: Tensor, level: Tensor, biases: Tensor, state: list[ConvState] | None = None
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, T, M), level ln(sigma) / 4 (B, 1), what `condition` made -> (B, T, M), states."""
+        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states."""
         angles = level * self.frequencies
         embedded = torch.cat([angles.sin(), angles.cos()], -1)
         levels = self.level(embedded)[:, None].chunk(len(self.gates), -1)  # each (B, 1, C)
-        biases = condition.chunk(len(self.gates), -1)  # each (B, T, 2C)
+        shifts = biases.chunk(len(self.gates), -1)  # each (B, T, 2C)
         x = self.entry(x)
         skips: Tensor | None = None
         states: list[ConvState] = []
         for i, (gate, mix) in enumerate(zip(self.gates, self.mixes, strict=True)):
             y, kept = gate(x + levels[i], None if state is None else state[i])
-            opened, shaped = (y + biases[i]).chunk(2, -1)
+            opened, shaped = (y + shifts[i]).chunk(2, -1)
             residual, skip = mix(torch.sigmoid(opened) * torch.tanh(shaped)).chunk(2, -1)
             x = (x + residual) * math.sqrt(0.5)
             skips = skip if skips is None else skips + skip

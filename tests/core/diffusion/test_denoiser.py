@@ -65,6 +65,14 @@ def test_little_noise_leaves_x_alone_and_much_noise_is_ignored(denoiser: Precond
     assert float(answers[0].abs().max()) < 100
 
 
+@torch.no_grad()
+def test_a_sampler_sets_out_from_the_prior(denoiser: Preconditioned) -> None:
+    denoise = StreamingDenoise(denoiser).begin(toy_conditions(8))
+    prior = denoiser.condition(toy_conditions(8))[0].prior
+    torch.testing.assert_close(denoise.start(noise(8), 3.0), prior + 3.0 * noise(8))
+    assert float(prior.std()) > 0.01
+
+
 def test_normalise_and_back(denoiser: Preconditioned) -> None:
     mel = noise(8) * 3 - 5
     torch.testing.assert_close(denoiser.denormalise(denoiser.normalise(mel)), mel)
@@ -78,11 +86,19 @@ def test_the_loss_is_what_the_denoiser_misses(denoiser: Preconditioned) -> None:
     conditions, x0, sigma, eps = toy_conditions(8), noise(8), 0.7, noise(8, seed=6)
     data = denoiser.sigma_data
     with torch.no_grad():
-        loss = denoiser.loss(x0, conditions, torch.tensor([sigma]), eps, torch.ones(1, 8))
+        loss, prior = denoiser.loss(x0, conditions, torch.tensor([sigma]), eps, torch.ones(1, 8))
         prepared, _ = denoiser.condition(conditions)
         guess, _ = denoiser.denoise(x0 + sigma * eps, sigma, prepared)
     weight = (sigma**2 + data**2) / (sigma * data) ** 2
     torch.testing.assert_close(loss, weight * (guess - x0).square().mean())
+    torch.testing.assert_close(prior, (prepared.prior - x0).square().mean())
+
+
+def test_the_prior_learns_from_its_own_error_alone() -> None:
+    denoiser = toy_voice().denoiser
+    rest, _ = denoiser.loss(*padded_batch(0.0))
+    learned = gradients(denoiser, rest)
+    assert not learned.keys() & {"network.condition.prior.weight", "network.condition.prior.bias"}
 
 
 LENGTHS = (9, 20, 14)
@@ -110,7 +126,7 @@ def gradients(denoiser: Preconditioned, loss: Tensor) -> dict[str, Tensor]:
 
 def test_padding_changes_neither_loss_nor_gradient() -> None:
     denoiser = toy_voice().denoiser
-    losses = [denoiser.loss(*padded_batch(fill)) for fill in (0.0, -70.0)]
+    losses = [sum(denoiser.loss(*padded_batch(fill)), torch.zeros(())) for fill in (0.0, -70.0)]
     torch.testing.assert_close(losses[0], losses[1])
     a, b = (gradients(denoiser, loss) for loss in losses)
     assert a
@@ -121,7 +137,7 @@ def test_padding_changes_neither_loss_nor_gradient() -> None:
 def test_a_batch_is_its_utterances_weighted_by_their_frames() -> None:
     denoiser = toy_voice().denoiser
     x0, conditions, sigma, eps, mask = padded_batch(0.3)
-    together = denoiser.loss(x0, conditions, sigma, eps, mask)
+    together = sum(denoiser.loss(x0, conditions, sigma, eps, mask), torch.zeros(()))
     alone = torch.zeros(())
     for i, n in enumerate(LENGTHS):
         one = slice(i, i + 1)
@@ -131,9 +147,8 @@ def test_a_batch_is_its_utterances_weighted_by_their_frames() -> None:
             conditions.speaker[one],
         )
         ones = torch.ones(1, n)
-        alone = alone + n / sum(LENGTHS) * denoiser.loss(
-            x0[one, :, :n], single, sigma[one], eps[one, :, :n], ones
-        )
+        rest, prior = denoiser.loss(x0[one, :, :n], single, sigma[one], eps[one, :, :n], ones)
+        alone = alone + n / sum(LENGTHS) * (rest + prior)
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
     a, b = gradients(denoiser, together), gradients(denoiser, alone)
     for name in a:

@@ -27,10 +27,12 @@ LEVEL = torch.tensor([[0.4]])
 @torch.no_grad()
 def test_causal(network: WaveNet) -> None:
     conditions, x = toy_conditions(FRAMES), noisy()
-    whole = network(x, LEVEL, network.condition(conditions)[0])[0]
-    prepared = network.condition(conditions.slice(0, 17))[0]
-    short = network(x[:, :17], LEVEL, prepared)[0]
+    prior, biases, _ = network.condition(conditions)
+    whole = network(x, LEVEL, biases)[0]
+    short_prior, short_biases, _ = network.condition(conditions.slice(0, 17))
+    short = network(x[:, :17], LEVEL, short_biases)[0]
     torch.testing.assert_close(short, whole[:, :17], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(short_prior, prior[:, :17], rtol=1e-5, atol=1e-5)
     assert float(whole.abs().mean()) > 0.05
 
 
@@ -38,15 +40,18 @@ def test_causal(network: WaveNet) -> None:
 @pytest.mark.parametrize("blocks", BLOCKS)
 def test_blocks_equal_the_whole(network: WaveNet, blocks: str) -> None:
     conditions, x = toy_conditions(FRAMES), noisy()
-    whole = network(x, LEVEL, network.condition(conditions)[0])[0]
-    condition_state, state, parts, at = None, None, [], 0
+    prior, biases, _ = network.condition(conditions)
+    whole = network(x, LEVEL, biases)[0]
+    condition_state, state, parts, priors, at = None, None, [], [], 0
     for size in cut(FRAMES, BLOCKS[blocks]):
         part = conditions.slice(at, at + size)
-        prepared, condition_state = network.condition(part, condition_state)
-        y, state = network(x[:, at : at + size], LEVEL, prepared, state)
+        part_prior, part_biases, condition_state = network.condition(part, condition_state)
+        y, state = network(x[:, at : at + size], LEVEL, part_biases, state)
         parts.append(y)
+        priors.append(part_prior)
         at += size
     torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.cat(priors, 1), prior, rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
@@ -55,12 +60,12 @@ def test_every_condition_is_heard(network: WaveNet, what: str) -> None:
     ours, others = toy_conditions(8), toy_conditions(8, seed=1)
     other = others.speaker.flip(1) if what == "speaker" else getattr(others, what)
     changed = type(ours)(**{**vars(ours), what: other})
-    difference = network.condition(ours)[0] - network.condition(changed)[0]
-    assert float(difference.abs().max()) > 1e-3
+    for a, b in zip(network.condition(ours)[:2], network.condition(changed)[:2], strict=True):
+        assert float((a - b).abs().max()) > 1e-3
 
 
 @torch.no_grad()
 def test_the_noise_level_is_heard(network: WaveNet) -> None:
-    prepared = network.condition(toy_conditions(8))[0]
-    quiet, loud = (network(noisy(8), LEVEL * scale, prepared)[0] for scale in (-1, 1))
+    biases = network.condition(toy_conditions(8))[1]
+    quiet, loud = (network(noisy(8), LEVEL * scale, biases)[0] for scale in (-1, 1))
     assert float((quiet - loud).abs().max()) > 1e-3
