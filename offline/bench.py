@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,6 +38,7 @@ def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str
     wave = wave[: blocks * plan.block]
     params = VoiceParams()
 
+    file_threads = torch.get_num_threads()  # what `moksori convert` runs with
     torch.set_num_threads(threads)
     meter = StageMeter(StreamingConverter(voice, stream, params))
     for i in range(min(blocks, 10)):  # warm up
@@ -66,7 +66,7 @@ def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str
     whole = convert(voice, wave, params, stream=stream)
     figures["window_error"] = _distance(windowed, whole)
 
-    torch.set_num_threads(max(threads, min(os.cpu_count() or 1, 4)))
+    torch.set_num_threads(file_threads)
     long = StreamingConverter(voice, replace(stream, block_frames=OFFLINE_BLOCK_FRAMES), params)
     repeated = np.resize(wave, 4 * long.block)
     speeds = []
@@ -74,7 +74,7 @@ def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str
         started = time.perf_counter()
         long.push(repeated[i * long.block : (i + 1) * long.block])
         speeds.append(long.block / rate / (time.perf_counter() - started))
-    figures["offline_threads"] = torch.get_num_threads()
+    figures["offline_threads"] = file_threads
     figures["offline_speed"] = float(np.median(speeds))
     return figures
 

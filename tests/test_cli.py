@@ -253,7 +253,6 @@ def test_bench(moksori: Moksori, monkeypatch: pytest.MonkeyPatch) -> None:
         offline.bench, "load_mono", lambda path, rate: (load_mono(path, rate)[0][:RATE], rate)
     )
     monkeypatch.setattr(offline.bench, "OFFLINE_BLOCK_FRAMES", 32)
-    monkeypatch.setattr(offline.bench.os, "cpu_count", lambda: 1)
     said = moksori("bench", "--json")
     assert said.code == 0
     figures = json.loads(said.out)
