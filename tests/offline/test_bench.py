@@ -22,7 +22,6 @@ def _recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     soundfile.write(tmp_path / "demo.flac", speechlike(44_100), 44_100)
     monkeypatch.setattr("offline.bench.VOICES_FOLDER", tmp_path)
     monkeypatch.setattr("offline.bench.OFFLINE_BLOCK_FRAMES", 16)
-    monkeypatch.setattr("offline.bench.os.cpu_count", lambda: 1)
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
