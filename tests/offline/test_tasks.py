@@ -128,7 +128,13 @@ def test_denoiser(corpus: Path, manifest: Manifest) -> None:
     task = denoiser_task(corpus, manifest)
     assert (len(task.items), len(task.validation)) == (3, 1)
     assert silent_parameters(task) == set()
-    assert set(validated(task)) == {"prior", "rest at 0.1", "rest at 0.4", "rest at 1.0", "rest at 4.0"}
+    assert set(validated(task)) == {
+        "prior",
+        "rest at 0.1",
+        "rest at 0.4",
+        "rest at 1.0",
+        "rest at 4.0",
+    }
     mels = torch.cat([item.mel.float() for item in task.items], 1)
     normal = task.denoiser.normalise(mels[None])[0]
     torch.testing.assert_close(normal.mean(1), torch.zeros(16), rtol=0, atol=1e-2)
