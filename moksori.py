@@ -184,6 +184,7 @@ def build_parser() -> argparse.ArgumentParser:
     for network in ("content", "denoiser", "vocoder"):
         export.add_argument(f"--{network}", type=Path, required=True, metavar="RUN")
     export.add_argument("--name", default="embedded")
+    export.add_argument("--credit", default="", help="whose voices these are, and their licence")
     export.add_argument("--speakers", nargs="+", required=True)
     return parser
 

@@ -14,11 +14,11 @@ from torch import nn
 
 from core.analyser import Analyser
 from core.config import VoiceConfig, from_dict, to_dict
-from core.content.phonetic import PhoneticEncoder
+from core.content import content_encoder
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.wavenet import WaveNet
 from core.errors import ConfigError, VoiceFileError
-from core.vocoder.source_filter import SourceFilter
+from core.vocoder import make_vocoder
 
 FORMAT = "moksori-voice"
 VERSION = 1
@@ -33,12 +33,12 @@ class VoiceModel(nn.Module):
     def __init__(self, config: VoiceConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = PhoneticEncoder(config.audio, config.content)
+        self.encoder = content_encoder(config.audio, config.content)
         network = WaveNet(
             config.mel.n_mels, config.content.dim, len(config.speakers), config.denoiser
         )
         self.denoiser = Preconditioned(network, config.mel.n_mels, config.denoiser.sigma_data)
-        self.vocoder = SourceFilter(config.audio, config.mel, config.vocoder)
+        self.vocoder = make_vocoder(config.audio, config.mel, config.vocoder)
         self.analyser = Analyser(config, self.encoder)
         self.eval()
 

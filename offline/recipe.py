@@ -68,7 +68,11 @@ def export_voice(args: argparse.Namespace) -> None:
     config = voice_config(args.name, args.speakers)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     speakers = tuple(
-        replace(speaker, f0_median=_median_f0(args.features, manifest, speaker.name))
+        replace(
+            speaker,
+            f0_median=_median_f0(args.features, manifest, speaker.name),
+            credit=args.credit,
+        )
         for speaker in config.speakers
     )
     voice = VoiceModel(replace(config, speakers=speakers))

@@ -248,9 +248,15 @@ def test_three_runs_make_a_voice(
     target = tmp_path / "voice.safetensors"
     export_voice(
         argparse.Namespace(
-            name="toy", features=corpus / "features", target=target, speakers=SPEAKERS, **runs
+            credit="given",
+            name="toy",
+            features=corpus / "features",
+            target=target,
+            speakers=SPEAKERS,
+            **runs,
         )
     )
     voice = VoiceModel.load(target)
     assert all(100 < speaker.f0_median < 200 for speaker in voice.config.speakers)
+    assert {speaker.credit for speaker in voice.config.speakers} == {"given"}
     assert convert(voice, speechlike(5000)).shape == (5000,)
