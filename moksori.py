@@ -202,6 +202,12 @@ def _voice_options(parser: argparse.ArgumentParser) -> None:
 def _change_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shift", type=float, default=0.0, help="semitones up (or down)")
     parser.add_argument("--speaker", help="one of the voice's speakers")
+    parser.add_argument(
+        "--retrieval",
+        type=float,
+        default=1.0,
+        help="share of the target's own sounds, 0 to 1 (less keeps more of the accent)",
+    )
     parser.add_argument("--gain-db", type=float, default=0.0, help="output gain")
     parser.add_argument(
         "--gate-db", type=float, default=-65.0, help="silent below this input level"
@@ -254,7 +260,11 @@ def _wish(args: argparse.Namespace) -> _Wish:
         median = config.speakers[speaker].f0_median or DEMO_PITCH
         shift = round(12 * math.log2(median / DEMO_PITCH), 1)
     params = VoiceParams(
-        pitch_shift=shift, gate_db=args.gate_db, gain_db=args.gain_db, speaker=speaker
+        pitch_shift=shift,
+        gate_db=args.gate_db,
+        gain_db=args.gain_db,
+        retrieval=args.retrieval,
+        speaker=speaker,
     )
     return _Wish(path, config, stream, params)
 

@@ -70,7 +70,11 @@ class MelConfig:
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """The embedded content encoder (`core/content/phonetic.py`), on the voice's own frame grid."""
+    """The embedded content encoder (`core/content/phonetic.py`), on the voice's own frame grid.
+
+    bank_size: units a target keeps of its own (`core/content/bank.py`), 0 for none. bank_width: how
+    far a neighbour may lie, in the space of the units.
+    """
 
     encoder: str = "phonetic"
     dim: int = 64
@@ -83,10 +87,14 @@ class ContentConfig:
     kernel: int = 3
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)
     n_phones: int = 40
+    bank_size: int = 2048
+    bank_width: float = 1.2
 
     def __post_init__(self) -> None:
         _require_positive(self, "dim", "n_fft", "n_bands", "channels", "kernel", "n_phones")
         _require(self.lookahead_frames >= 0, "lookahead_frames must not be negative")
+        _require(self.bank_size >= 0, f"bank_size must not be negative, got {self.bank_size}")
+        _require(self.bank_width > 0, f"bank_width must be above 0, got {self.bank_width}")
         _require(len(self.dilations) > 0, "dilations must not be empty")
         _require(min(self.dilations) >= 1, f"dilations must be 1 or more, got {self.dilations}")
 
@@ -224,6 +232,7 @@ class VoiceParams:
 
     pitch_shift: semitones. gate_db: input level (dB) under which the output is silent.
     gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1. speaker: its index.
+    retrieval: share of the target's own units in what is said, 0 to 1; less keeps more accent.
     """
 
     pitch_shift: float = 0.0
@@ -231,6 +240,7 @@ class VoiceParams:
     gain_db: float = 0.0
     dry_mix: float = 0.0
     speaker: int = 0
+    retrieval: float = 1.0
 
     def __post_init__(self) -> None:
         _require(
@@ -243,6 +253,9 @@ class VoiceParams:
         )
         _require(not math.isnan(self.gate_db), "gate_db must be a number, got nan")
         _require(0 <= self.dry_mix <= 1, f"dry_mix must lie between 0 and 1, got {self.dry_mix}")
+        _require(
+            0 <= self.retrieval <= 1, f"retrieval must lie between 0 and 1, got {self.retrieval}"
+        )
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -66,7 +66,11 @@ class Synthesis:
         """
         started = time.perf_counter()
         speaker = self._voice.analyser.speaker(params.speaker)
-        wanted = replace(conditions.shifted(params.pitch_shift), speaker=speaker)
+        wanted = replace(
+            conditions.shifted(params.pitch_shift),
+            speaker=speaker,
+            units=self._voice.bank(conditions.units, params.speaker, params.retrieval),
+        )
         mel = self._mel(wanted)
         denoised = time.perf_counter()
         made, self._vocoder_state = self._voice.vocoder(

@@ -15,6 +15,7 @@ from torch import nn
 from core.analyser import Analyser
 from core.config import VoiceConfig, from_dict, to_dict
 from core.content import content_encoder
+from core.content.bank import UnitBank
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.wavenet import WaveNet
 from core.errors import ConfigError, VoiceFileError
@@ -34,6 +35,10 @@ class VoiceModel(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = content_encoder(config.audio, config.content)
+        content = config.content
+        self.bank = UnitBank(
+            len(config.speakers), content.bank_size, content.dim, content.bank_width
+        )
         network = WaveNet(
             config.mel.n_mels, config.content.dim, len(config.speakers), config.denoiser
         )

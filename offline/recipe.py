@@ -13,6 +13,7 @@ from core.config import Speaker, VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.errors import ConfigError, VoiceChangerError
 from core.voice import VoiceModel
+from offline.bank import speaker_units
 from offline.checkpoint import load_average
 from offline.preprocess import Manifest, load_f0
 from offline.train import Task
@@ -77,6 +78,10 @@ def export_voice(args: argparse.Namespace) -> None:
     )
     voice = VoiceModel(replace(config, speakers=speakers))
     voice.encoder.load_state_dict(load_average(args.content))
+    for index, speaker in enumerate(speakers if config.content.bank_size else ()):
+        own = [u for u in manifest.utterances if u.speaker == speaker.name]
+        size = config.content.bank_size
+        voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(load_average(args.denoiser))
     vocoder = load_average(args.vocoder)
     prefix = "vocoder."

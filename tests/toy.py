@@ -30,7 +30,13 @@ TOY = VoiceConfig(
     speakers=(Speaker("low"), Speaker("high")),
     mel=MelConfig(n_mels=16),
     content=ContentConfig(
-        dim=8, lookahead_frames=2, n_bands=20, channels=16, dilations=(1, 2), n_phones=40
+        dim=8,
+        lookahead_frames=2,
+        n_bands=20,
+        channels=16,
+        dilations=(1, 2),
+        n_phones=40,
+        bank_size=6,
     ),
     denoiser=DenoiserConfig(
         channels=16, dilations=(1, 2), condition_channels=16, condition_dilations=(1, 2)
@@ -48,6 +54,7 @@ def toy_voice(seed: int = 0, **changes: Any) -> VoiceModel:
         last = voice.denoiser.network.out[-1]
         assert isinstance(last, nn.Linear)
         nn.init.normal_(last.weight, std=0.5)  # training starts from 0, which would hide the rest
+        nn.init.normal_(voice.bank.units)
     voice.denoiser.mel_mean.fill_(-6.0)
     voice.denoiser.mel_std.fill_(2.0)
     return voice

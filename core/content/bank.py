@@ -1,0 +1,35 @@
+"""UnitBank: says what was heard in units that the target itself would use.
+
+Units keep a trace of who spoke. Each frame's units are drawn towards those of the target's own
+speech that lie nearest, so the denoiser hears what it was trained on. Frame by frame: it streams.
+Idea: retrieval in RVC; Baas et al. 2023, "Voice Conversion With Just Nearest Neighbors".
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class UnitBank(nn.Module):
+    """Representative units of each target, (S, K, D). Built at export, never trained."""
+
+    units: Tensor
+
+    def __init__(self, speakers: int, size: int, dim: int, width: float) -> None:
+        """width: of the neighbourhood, a deviation in the space of the units."""
+        super().__init__()
+        self.width = width
+        self.register_buffer("units", torch.zeros(speakers, size, dim))
+
+    def forward(self, units: Tensor, speaker: int, share: float) -> Tensor:
+        """units (B, D, T), share of the target's own 0 to 1 -> units (B, D, T)."""
+        if share == 0.0 or self.units.shape[1] == 0:
+            return units
+        own = self.units[speaker]  # (K, D)
+        x = units.transpose(1, 2)  # (B, T, D)
+        # -|x - c|^2 / 2 up to |x|^2, which is the same for every c; smooth, so rounding cannot jump
+        nearness = x @ own.T - 0.5 * own.square().sum(1)
+        weights = torch.softmax(nearness / self.width**2, -1)
+        drawn = (weights @ own).transpose(1, 2)
+        return torch.lerp(units, drawn, share)
