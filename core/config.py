@@ -172,7 +172,7 @@ class VoiceConfig:
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     vocoder: VocoderConfig = field(default_factory=VocoderConfig)
     sampler: str = "dpmpp_2m"
-    steps: int = 4
+    steps: int = 1
 
     def __post_init__(self) -> None:
         _require(len(self.speakers) > 0, "a voice needs at least one speaker")
