@@ -232,7 +232,8 @@ class VoiceParams:
 
     pitch_shift: semitones. gate_db: input level (dB) under which the output is silent.
     gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1. speaker: its index.
-    retrieval: share of the target's own units in what is said, 0 to 1; less keeps more accent.
+    retrieval: how far what is said moves to the target's own units, 0 to 2; above 1 it goes past
+    them, away from the source; less keeps more of the accent.
     """
 
     pitch_shift: float = 0.0
@@ -240,7 +241,7 @@ class VoiceParams:
     gain_db: float = 0.0
     dry_mix: float = 0.0
     speaker: int = 0
-    retrieval: float = 1.0
+    retrieval: float = 1.5
 
     def __post_init__(self) -> None:
         _require(
@@ -254,7 +255,7 @@ class VoiceParams:
         _require(not math.isnan(self.gate_db), "gate_db must be a number, got nan")
         _require(0 <= self.dry_mix <= 1, f"dry_mix must lie between 0 and 1, got {self.dry_mix}")
         _require(
-            0 <= self.retrieval <= 1, f"retrieval must lie between 0 and 1, got {self.retrieval}"
+            0 <= self.retrieval <= 2, f"retrieval must lie between 0 and 2, got {self.retrieval}"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class UnitBank(nn.Module):
@@ -23,7 +24,11 @@ class UnitBank(nn.Module):
         self.register_buffer("units", torch.zeros(speakers, size, dim))
 
     def forward(self, units: Tensor, speaker: int, share: float) -> Tensor:
-        """units (B, D, T), share of the target's own 0 to 1 -> units (B, D, T)."""
+        """units (B, D, T) -> units (B, D, T).
+
+        share: how far they move to the target's own; 1 is all the way, more goes past them, away
+        from the source.
+        """
         if share == 0.0 or self.units.shape[1] == 0:
             return units
         own = self.units[speaker]  # (K, D)
@@ -31,5 +36,5 @@ class UnitBank(nn.Module):
         # -|x - c|^2 / 2 up to |x|^2, which is the same for every c; smooth, so rounding cannot jump
         nearness = x @ own.T - 0.5 * own.square().sum(1)
         weights = torch.softmax(nearness / self.width**2, -1)
-        drawn = (weights @ own).transpose(1, 2)
-        return torch.lerp(units, drawn, share)
+        drawn = F.layer_norm(weights @ own, own.shape[-1:])  # a mean is shorter than its parts
+        return torch.lerp(units, drawn.transpose(1, 2), share)

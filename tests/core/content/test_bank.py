@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from core.content.bank import UnitBank
 
@@ -12,7 +13,7 @@ from core.content.bank import UnitBank
 def bank() -> UnitBank:
     bank = UnitBank(speakers=2, size=5, dim=8, width=0.3)
     generator = torch.Generator().manual_seed(1)
-    bank.units.copy_(torch.randn(2, 5, 8, generator=generator))
+    bank.units.copy_(F.layer_norm(torch.randn(2, 5, 8, generator=generator), (8,)))
     return bank
 
 
@@ -21,7 +22,7 @@ def heard(frames: int = 9) -> torch.Tensor:
 
 
 def test_a_unit_of_the_target_stays(bank: UnitBank) -> None:
-    own = bank.units[1].T[None]
+    own = bank.units[1].T[None]  # normalised, as an encoder's units are
     torch.testing.assert_close(bank(own, 1, 1.0), own, rtol=1e-3, atol=1e-3)
 
 
@@ -35,6 +36,8 @@ def test_share(bank: UnitBank) -> None:
     assert torch.equal(bank(heard(), 0, 0.0), heard())
     half = bank(heard(), 0, 0.5)
     torch.testing.assert_close(half, (heard() + bank(heard(), 0, 1.0)) / 2)
+    past = bank(heard(), 0, 1.5)
+    torch.testing.assert_close(past, heard() + 1.5 * (bank(heard(), 0, 1.0) - heard()))
 
 
 def test_frame_by_frame(bank: UnitBank) -> None:
