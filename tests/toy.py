@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -100,3 +102,9 @@ BLOCKS: dict[str, tuple[int, ...]] = {
     "mixed": (1, 5, 2, 37, 3),
 }
 """Awkward block sizes in frames, by name."""
+
+
+def needs_pyworld() -> None:
+    """Skips a test where pyworld is not installed; `core.f0.world` loads what its import cannot."""
+    if importlib.util.find_spec("pyworld") is None:
+        pytest.skip("pyworld is not installed")

@@ -12,7 +12,7 @@ from core.features import Conditions
 from core.pipeline import plan_for
 from core.streaming.plan import StreamPlan
 from core.voice import VoiceModel
-from tests.toy import BLOCKS, TOY, cut, speechlike, toy_voice
+from tests.toy import BLOCKS, TOY, cut, needs_pyworld, speechlike, toy_voice
 
 HOP, FRAMES = TOY.audio.hop_length, 88
 WINDOWED = F0Config(estimator="dio")
@@ -63,7 +63,7 @@ def test_stream_equals_the_whole(blocks: str) -> None:
 
 @pytest.mark.parametrize("block", [1, 4, 11])
 def test_a_windowed_estimator_hears_the_same_windows(block: int) -> None:
-    pytest.importorskip("pyworld")
+    needs_pyworld()
     voice, wave = toy_voice(f0=WINDOWED), speechlike(FRAMES * HOP)
     plan = plan_for(voice, StreamConfig(block_frames=block))
     assert_same(stream(voice, wave, (block,), plan), voice.analyser(wave, plan))

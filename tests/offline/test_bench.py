@@ -14,7 +14,7 @@ from core.config import F0Config, StreamConfig
 from core.pipeline import plan_for
 from core.voice import VoiceModel
 from offline.bench import bench
-from tests.toy import speechlike, toy_voice
+from tests.toy import needs_pyworld, speechlike, toy_voice
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_figures() -> None:
 
 
 def test_a_windowed_f0_has_a_window_error_but_none_of_plumbing() -> None:
-    pytest.importorskip("pyworld")
+    needs_pyworld()
     figures = figures_of(toy_voice(f0=F0Config(estimator="dio")))
     assert figures["plumbing_error"] < 1e-5
     assert "plumbing_error_mixed" not in figures

@@ -14,7 +14,7 @@ from core.errors import AudioFileError, ConfigError
 from core.pipeline import convert
 from core.voice import VoiceModel
 from offline.convert import Converted, convert_file, plan_targets
-from tests.toy import speechlike, toy_voice
+from tests.toy import needs_pyworld, speechlike, toy_voice
 
 RATE = 44_100
 
@@ -69,7 +69,7 @@ def test_it_is_what_convert_says(
 
 @pytest.mark.parametrize("like_live", [False, True], ids=["long blocks", "like live"])
 def test_with_a_windowed_f0(tmp_path: Path, like_live: bool) -> None:
-    pytest.importorskip("pyworld")
+    needs_pyworld()
     source = write(tmp_path / "in.wav")
     voice = toy_voice(f0=F0Config(estimator="dio"))
     run(voice, source, tmp_path / "out.wav", like_live)

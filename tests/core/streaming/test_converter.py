@@ -14,7 +14,7 @@ from core.pipeline import convert
 from core.streaming.converter import StreamingConverter
 from core.streaming.meter import StageMeter
 from core.voice import VoiceModel
-from tests.toy import BLOCKS, TOY, cut, speechlike, toy_voice
+from tests.toy import BLOCKS, TOY, cut, needs_pyworld, speechlike, toy_voice
 
 HOP, FRAMES = TOY.audio.hop_length, 88
 Wave = NDArray[np.float32]
@@ -59,7 +59,7 @@ def test_plumbing_error(voice: VoiceModel, blocks: str) -> None:
 
 @pytest.mark.parametrize("block", [1, 4, 11])
 def test_plumbing_error_with_a_windowed_f0(block: int) -> None:
-    pytest.importorskip("pyworld")
+    needs_pyworld()
     voice = toy_voice(f0=F0Config(estimator="dio"))
     wave = speechlike(FRAMES * HOP)
     converter = converter_for(voice, block)
@@ -173,7 +173,7 @@ def test_a_wrong_block_is_refused(voice: VoiceModel, shape: tuple[int, ...], wor
 
 
 def test_a_windowed_f0_takes_whole_blocks_only() -> None:
-    pytest.importorskip("pyworld")
+    needs_pyworld()
     converter = converter_for(toy_voice(f0=F0Config(estimator="dio")))
     with pytest.raises(ConfigError, match="not a whole number of 2048-sample blocks; push 2048"):
         converter.push(np.zeros(HOP, np.float32))
