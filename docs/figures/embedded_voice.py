@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--speaker")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--sampler")
+    parser.add_argument("--retrieval", type=float, default=VoiceParams().retrieval)
     args = parser.parse_args()
     voice = VoiceModel.load(find_voice(args.voice))
     speaker = voice.config.speaker_index(args.speaker) if args.speaker else 0
@@ -88,7 +89,11 @@ def main() -> None:
         f0, voiced = voice.analyser.f0(heard)
         shift = round(12 * float(np.log2(target_f0 / np.median(f0[voiced]))), 1)
         convert_live(
-            voice, source, converted, VoiceParams(pitch_shift=shift, speaker=speaker), stream
+            voice,
+            source,
+            converted,
+            VoiceParams(pitch_shift=shift, speaker=speaker, retrieval=args.retrieval),
+            stream,
         )
         lines.append(f"source/{stem}\tconverted/{stem}\t{text}\t{shift}")
         print(stem, shift, flush=True)
