@@ -205,7 +205,7 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retrieval",
         type=float,
-        default=1.3,
+        default=1.8,
         help="how far to move to the target's own sounds, 0 to 2 (less keeps more of the accent)",
     )
     parser.add_argument("--gain-db", type=float, default=0.0, help="output gain")

@@ -241,7 +241,7 @@ class VoiceParams:
     gain_db: float = 0.0
     dry_mix: float = 0.0
     speaker: int = 0
-    retrieval: float = 1.3
+    retrieval: float = 1.8
 
     def __post_init__(self) -> None:
         _require(
