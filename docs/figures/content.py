@@ -17,14 +17,12 @@ from core.audio import load_mono
 from core.config import AudioConfig, ContentConfig
 from core.content.phonetic import PhoneticEncoder
 from core.mel import frame_wave, mel_filters
+from docs.figures.png import save_png
 from offline.augment import SpectralAugment
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 DEMO = Path(__file__).parents[2] / "core" / "assets" / "demo.flac"
 AUDIO, CONFIG = AudioConfig(), ContentConfig()
@@ -85,15 +83,6 @@ def disguises(encoder: PhoneticEncoder) -> list[tuple[str, Tensor]]:
     ]
 
 
-def save(figure: Figure) -> None:
-    """As a PNG of 64 colours: spectrograms are noise to its compression."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    image = Image.fromarray(pixels).quantize(64)
-    image.save(Path(__file__).with_suffix(".png"), optimize=True)
-
-
 @torch.inference_mode()
 def main() -> None:
     encoder = PhoneticEncoder(AUDIO, CONFIG)
@@ -114,7 +103,7 @@ def main() -> None:
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("s")
         axes.set_ylabel("band" if column == 0 else "")
-    save(figure)
+    save_png(figure, Path(__file__).with_suffix(".png"))
 
 
 if __name__ == "__main__":

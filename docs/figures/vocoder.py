@@ -17,13 +17,11 @@ from torch import Tensor
 from core.config import AudioConfig, MelConfig, VocoderConfig
 from core.mel import mel_filters
 from core.vocoder.source_filter import SourceFilter
+from docs.figures.png import save_png
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 AUDIO, MEL, VOCODER = AudioConfig(), MelConfig(), VocoderConfig()
 HOP, RATE = AUDIO.hop_length, AUDIO.sample_rate
@@ -129,15 +127,6 @@ def draw_output(axes: Axes, vocoder: SourceFilter) -> None:
     axes.set_title("Output: pitch and formants glide, whisper from 1 s")
 
 
-def save(figure: Figure) -> None:
-    """As a PNG of 64 colours: spectrograms are noise to its compression."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    image = Image.fromarray(pixels).quantize(64)
-    image.save(Path(__file__).with_suffix(".png"), optimize=True)
-
-
 @torch.inference_mode()
 def main() -> None:
     torch.manual_seed(0)
@@ -150,7 +139,7 @@ def main() -> None:
     draw_filter(axes[0, 1], vocoder, magnitude)
     draw_impulse(axes[1, 0], vocoder, magnitude)
     draw_output(axes[1, 1], vocoder)
-    save(figure)
+    save_png(figure, Path(__file__).with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class ContentTask:
             weights.append((utterance.speaker, len(power)))
         if not self.train_set:
             raise VoiceChangerError(f"none of the recordings in {features} is in {alignments}")
-        # A speaker's share grows with the square root of what is there, so that many count.
+        # A speaker's share grows slower than what is there of them, so that many count.
         share = [n / per_speaker[s] * per_speaker[s] ** 0.7 for s, n in weights]
         self.weights = torch.tensor(share)
         self.augment = SpectralAugment(audio, config, _noises(self.encoder, noise))
