@@ -166,7 +166,18 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("run", type=Path, help="folder of the training's state")
     train.add_argument("--minutes", type=float, default=60.0)
     train.add_argument("--threads", type=int, default=1)
-    train.add_argument("--alignments", type=Path, help="content: table of aligned phones")
+    train.add_argument("--start", type=Path, metavar="RUN", help="begin with that run's weights")
+    train.add_argument(
+        "--alignments", nargs="+", type=Path, default=[], help="content: tables of aligned phones"
+    )
+    train.add_argument(
+        "--more",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="content: another feature folder, then its tables",
+    )
     train.add_argument("--noise", type=Path, help="content: folder of noises to mix in")
     train.add_argument(
         "--validation", nargs="*", default=[], metavar="SPEAKER", help="content: never learned from"
@@ -562,7 +573,7 @@ def _train(args: argparse.Namespace) -> int:
 
     task, rate = make_task(args)
     config = TrainConfig(minutes=args.minutes, threads=args.threads, learning_rate=rate)
-    state = train(task, args.run, config)
+    state = train(task, args.run, config, args.start)
     print(f"{state.step} steps in {state.minutes:.0f} minutes, state in {args.run}")
     return 0
 

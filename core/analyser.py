@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.config import VoiceConfig
+from core.config import StreamConfig, VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.errors import ConfigError
 from core.f0 import F0Estimator, f0_estimator
@@ -38,22 +38,28 @@ class Analyser:
         self.config, self.encoder = config, encoder
         self.f0: F0Estimator = f0_estimator(config.audio, config.f0)
 
-    def lookahead(self, block_frames: int, context_frames: int) -> Lookahead:
+    def lookahead(self, stream: StreamConfig) -> Lookahead:
         """What a live analysis in such blocks needs of the future."""
-        stream = self.f0.stream(block_frames, context_frames)
-        groups = -(-stream.lookahead // stream.block)  # f0 commits whole groups of frames
-        return Lookahead(self.encoder.lookahead, groups * stream.block)
+        f0 = self.f0.stream(stream.block_frames, stream.context_frames)
+        groups = -(-f0.lookahead // f0.block)  # f0 commits whole groups of frames
+        return Lookahead(self.encoder.lookahead(stream.lookahead_frames), groups * f0.block)
 
-    def __call__(self, wave: NDArray[np.float32], plan: StreamPlan | None = None) -> Conditions:
+    def __call__(
+        self,
+        wave: NDArray[np.float32],
+        plan: StreamPlan | None = None,
+        lookahead_frames: int | None = None,
+    ) -> Conditions:
         """wave (T,) at the voice's rate -> conditions of ceil(T / hop) frames.
 
         With a plan, parts that cannot stream exactly hear the very windows of a live run.
+        lookahead_frames: of the content encoder; None takes the voice's own.
         """
         if not len(wave):
             raise ConfigError("nothing to analyse: the wave has no samples")
         tensor = torch.from_numpy(wave)[None]
         with torch.inference_mode():
-            units = self.encoder(tensor)
+            units = self.encoder(tensor, lookahead_frames)
             level = loudness(tensor, self.config.audio.hop_length)
         if plan is None or self.f0.streams_exactly:
             f0, voiced = self.f0(wave)
@@ -101,7 +107,7 @@ class AnalysisStream:
     def reset(self) -> None:
         """Forgets everything heard."""
         self._f0.reset()
-        self._content = self._analyser.encoder.init_state()
+        self._content = self._analyser.encoder.init_state(delay=self._plan.stream.lookahead_frames)
         self._waiting: list[Tensor] | None = None  # units, f0, voiced, loudness: (1, ..., frames)
         self._pushed = self._committed = 0  # frames
 

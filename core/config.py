@@ -72,12 +72,14 @@ class MelConfig:
 class ContentConfig:
     """The embedded content encoder (`core/content/phonetic.py`), on the voice's own frame grid.
 
+    delays: frames of lookahead the network was trained for; lookahead_frames: the one it takes.
     bank_size: units a target keeps of its own (`core/content/bank.py`), 0 for none. bank_width: how
     far a neighbour may lie, in the space of the units.
     """
 
     encoder: str = "phonetic"
     dim: int = 64
+    delays: tuple[int, ...] = (0, 1, 2, 3, 4, 7, 14)
     lookahead_frames: int = 4
     n_fft: int = 1024
     n_bands: int = 80
@@ -92,11 +94,19 @@ class ContentConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "dim", "n_fft", "n_bands", "channels", "kernel", "n_phones")
-        _require(self.lookahead_frames >= 0, "lookahead_frames must not be negative")
+        _require(min(self.delays, default=-1) >= 0, "delays must be 0 or more, at least one")
+        self.delay(self.lookahead_frames)
         _require(self.bank_size >= 0, f"bank_size must not be negative, got {self.bank_size}")
         _require(self.bank_width > 0, f"bank_width must be above 0, got {self.bank_width}")
         _require(len(self.dilations) > 0, "dilations must not be empty")
         _require(min(self.dilations) >= 1, f"dilations must be 1 or more, got {self.dilations}")
+
+    def delay(self, wanted: int | None) -> int:
+        """The wanted frames of lookahead, the own choice for None; an untrained one is an error."""
+        delay = self.lookahead_frames if wanted is None else wanted
+        known = ", ".join(str(d) for d in self.delays)
+        _require(delay in self.delays, f"lookahead of {delay} frames was not trained; try {known}")
+        return delay
 
 
 @dataclass(frozen=True)
@@ -203,7 +213,8 @@ class StreamConfig:
     """What fixes the lengths of a live stream; changing it means a new converter.
 
     block_frames: mel frames a push. context_frames: past a windowed analysis sees.
-    steps and sampler: None takes the voice's own.
+    lookahead_frames: what the content encoder hears ahead, one of the delays it was trained for.
+    lookahead_frames, steps and sampler: None takes the voice's own.
     """
 
     block_frames: int = 4
@@ -211,6 +222,7 @@ class StreamConfig:
     steps: int | None = None
     sampler: str | None = None
     seed: int = 0
+    lookahead_frames: int | None = None
 
     def __post_init__(self) -> None:
         _require(

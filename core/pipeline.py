@@ -96,7 +96,7 @@ class Synthesis:
 
 def plan_for(voice: VoiceModel, stream: StreamConfig) -> StreamPlan:
     """The lengths and the latency of a live run of this voice."""
-    lookahead = voice.analyser.lookahead(stream.block_frames, stream.context_frames)
+    lookahead = voice.analyser.lookahead(stream)
     return StreamPlan(
         voice.config.audio,
         stream,
@@ -138,10 +138,10 @@ def convert(
     if not len(wave):
         raise ConfigError("nothing to convert: the wave has no samples")
     params = params or VoiceParams()
+    stream = plan.stream if plan is not None else stream or StreamConfig()
     # Live, silence follows the last sample while the vocoder's overlap comes out: here, too.
-    conditions = voice.analyser(np.pad(wave, (0, voice.vocoder.latency)), plan)
-    if plan is not None:
-        stream = plan.stream
+    heard = np.pad(wave, (0, voice.vocoder.latency))
+    conditions = voice.analyser(heard, plan, stream.lookahead_frames)
     made: NDArray[np.float32] = synthesise(voice, conditions, params, stream)[0].numpy()
     made = made[: len(wave)]
     return made + np.float32(params.dry_mix) * (wave - made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from core.errors import VoiceChangerError
 
 FILE = "state.pt"
+
+log = logging.getLogger(__name__)
 
 
 class TrainState:
@@ -85,3 +88,13 @@ def load_average(folder: Path) -> dict[str, Tensor]:
         raise VoiceChangerError(f"no training state at {path}; train the network first")
     ema: dict[str, Tensor] = torch.load(path, weights_only=True)["ema"]
     return ema
+
+
+def begin_with(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copies the weights whose name and shape fit; none fitting is an error."""
+    own = module.state_dict()
+    fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
+    if not fitting:
+        raise VoiceChangerError("none of the weights to begin with fits this network")
+    log.info("begins with %d of %d weights", len(fitting), len(own))
+    module.load_state_dict(fitting, strict=False)

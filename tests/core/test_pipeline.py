@@ -124,5 +124,5 @@ def test_synthesise_is_aligned_with_its_conditions(voice: VoiceModel) -> None:
 def test_the_plan_counts_lookahead_and_vocoder(voice: VoiceModel) -> None:
     plan = plan_for(voice, StreamConfig(block_frames=4))
     assert plan.latency == plan.lookahead + voice.vocoder.latency
-    assert plan.lookahead >= voice.encoder.lookahead
+    assert plan.lookahead >= voice.encoder.lookahead()
     assert plan.block == 4 * HOP

@@ -33,7 +33,7 @@ def test_frames_cover_any_length(encoder: PhoneticEncoder, samples: int) -> None
 def test_lookahead_is_enough_and_needed(encoder: PhoneticEncoder) -> None:
     """As zeros follow a wave, hearing more of it must change nothing before the lookahead."""
     heard, frame = wave(), 20
-    enough = (frame + 1) * HOP + encoder.lookahead
+    enough = (frame + 1) * HOP + encoder.lookahead()
     for end, same in ((enough, True), (enough - HOP, False)):
         other = heard.clone()
         other[:, end:] = 0.1
@@ -53,7 +53,7 @@ def test_stream_equals_the_whole(encoder: PhoneticEncoder, blocks: str) -> None:
         units, state = encoder.step(block, state)
         parts.append(units)
     streamed = torch.cat(parts, -1)
-    late = -(-encoder.lookahead // HOP)
+    late = -(-encoder.lookahead() // HOP)
     assert streamed.shape[-1] == FRAMES - late
     torch.testing.assert_close(streamed, encoder(heard)[..., :-late], rtol=1e-5, atol=1e-5)
 
@@ -72,4 +72,4 @@ def test_batch_items_are_alone(encoder: PhoneticEncoder) -> None:
 
 def test_it_declares_its_grid(encoder: PhoneticEncoder) -> None:
     assert (encoder.sample_rate, encoder.hop_length, encoder.dim) == (44_100, 512, 8)
-    assert encoder.lookahead == 2 * 512 + 256
+    assert encoder.lookahead() == 2 * 512 + 256
