@@ -186,6 +186,12 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--speakers", nargs="+", default=[], help="denoiser, vocoder: the targets")
     train.add_argument("--shares", nargs="+", type=float, help="denoiser: of each target")
     train.add_argument(
+        "--objective",
+        choices=("edm", "consistency", "regression"),
+        default="edm",
+        help="denoiser: what it learns",
+    )
+    train.add_argument(
         "--adversarial-after", type=int, metavar="STEP", help="vocoder: when the critics join"
     )
 

@@ -46,7 +46,9 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             raise ConfigError("training the denoiser needs --content RUN and --speakers NAME ...")
         encoder = PhoneticEncoder(config.audio, config.content).eval()
         encoder.load_state_dict(part(load_average(args.content), "encoder."))
-        task = DenoiserTask(config, encoder, args.features, manifest, args.shares)
+        task = DenoiserTask(
+            config, encoder, args.features, manifest, args.shares, objective=args.objective
+        )
     else:
         from offline.tasks.vocoder import VocoderTask
 

@@ -6,7 +6,6 @@ the Design Space of Diffusion-Based Generative Models", table 1 (EDM column).
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -57,16 +56,20 @@ class Preconditioned(nn.Module):
         return Prepared(prior.transpose(1, 2), biases), state
 
     def denoise(
-        self, x: Tensor, sigma: float, prepared: Prepared, state: list[ConvState] | None = None
+        self,
+        x: Tensor,
+        sigma: float | Tensor,
+        prepared: Prepared,
+        state: list[ConvState] | None = None,
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, M, T) at noise level sigma -> x0 (B, M, T) and the states."""
-        total = sigma**2 + self.sigma_data**2
-        level = torch.full((1, 1), math.log(sigma) / 4, dtype=x.dtype, device=x.device)
+        """x (B, M, T) at noise level sigma, or (B,) of them -> x0 (B, M, T) and the states."""
+        s = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).reshape(-1, 1, 1)
+        total = s.square() + self.sigma_data**2
         away = x - prepared.prior
-        scaled = away.transpose(1, 2) / math.sqrt(total)
-        y, state = self.network(scaled, level, prepared.biases, state)
+        scaled = (away * total.rsqrt()).transpose(1, 2)
+        y, state = self.network(scaled, torch.log(s[:, 0]) / 4, prepared.biases, state)
         c_skip = self.sigma_data**2 / total
-        c_out = sigma * self.sigma_data / math.sqrt(total)
+        c_out = s * self.sigma_data * total.rsqrt()
         return prepared.prior + c_skip * away + c_out * y.transpose(1, 2), state
 
     def loss(
@@ -80,13 +83,12 @@ class Preconditioned(nn.Module):
         prior_error = (prepared.prior - x0).square().mean(1)  # (B, T)
         s = sigma[:, None, None]
         total = s.square() + self.sigma_data**2
-        rest = x0 - prepared.prior.detach()  # the prior learns from its own error alone
-        away = rest + s * noise
-        scaled = (away * total.rsqrt()).transpose(1, 2)
-        y, _ = self.network(scaled, torch.log(sigma)[:, None] / 4, prepared.biases)
-        # F must predict (rest - c_skip away) / c_out; weighted so, all noise levels count alike.
-        wanted = (rest - away * self.sigma_data**2 / total) * total.sqrt() / (s * self.sigma_data)
-        error = (y.transpose(1, 2) - wanted).square().mean(1)  # (B, T)
+        # the prior learns from its own error alone
+        fixed = Prepared(prepared.prior.detach(), prepared.biases)
+        guess, _ = self.denoise(x0 + s * noise, sigma, fixed)
+        # weighted by 1 / c_out^2: the network's own error, and all noise levels count alike
+        weight = total / (s * self.sigma_data).square()
+        error = ((guess - x0).square() * weight).mean(1)  # (B, T)
         frames = mask.sum()
         return (error * mask).sum() / frames, (prior_error * mask).sum() / frames
 

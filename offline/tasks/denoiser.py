@@ -19,17 +19,15 @@ from core.config import VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.wavenet import WaveNet
-from core.errors import VoiceChangerError
+from core.errors import VoiceChangerError, unknown_name
 from core.features import Conditions, loudness
 from core.mel import LogMel
 from offline.augment import SpectralAugment
 from offline.preprocess import Manifest, load_f0, load_wave
 from offline.tasks.content import log_power
+from offline.tasks.objectives import OBJECTIVES, Batch
 
-# Noise levels are drawn log-normally around 0.6 sigma_data, as EDM does.
-_MIDDLE, _SPREAD = 0.6, 1.3
 _OWN_DELAY = 0.6  # share of the disguises heard at the voice's own delay
-_PRIOR_WEIGHT = 4.0  # its error is about sigma_data^2; this brings it to the size of the other
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,13 @@ class DenoiserTask:
         crop_frames: int = 160,
         held_back: int = 40,
         seed: int = 0,
+        objective: str = "edm",
     ) -> None:
         """shares: of each of the voice's speakers in a batch. variants: disguises; one is none."""
+        if objective not in OBJECTIVES:
+            raise unknown_name("objective", objective, OBJECTIVES)
+        self.objective = OBJECTIVES[objective]
+        self.levels = voice.denoiser.sigma_min, voice.denoiser.sigma_max
         self.voice, self.batch, self.crop_frames = voice, batch, crop_frames
         names = [speaker.name for speaker in voice.speakers]
         network = WaveNet(voice.mel.n_mels, voice.content.dim, len(names), voice.denoiser)
@@ -101,40 +104,31 @@ class DenoiserTask:
         return self.denoiser
 
     def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """EDM loss of one batch at random noise levels."""
+        """The objective's loss of one batch."""
         drawn = torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
-        x0, conditions, mask = self._collate([self.items[i] for i in drawn.tolist()], generator)
-        spread = torch.randn(self.batch, generator=generator)
-        levels = self.voice.denoiser
-        sigma = torch.exp(spread * _SPREAD) * levels.sigma_data * _MIDDLE
-        sigma = sigma.clamp(levels.sigma_min / 2, 2 * levels.sigma_max)
-        noise = torch.randn(x0.shape, generator=generator)
-        rest, prior = self.denoiser.loss(x0, conditions, sigma, noise, mask)
-        loss = rest + _PRIOR_WEIGHT * prior
-        return loss, {"rest": rest.item(), "prior": prior.item()}
+        batch = self._collate([self.items[i] for i in drawn.tolist()], generator)
+        return self.objective(self.denoiser, batch, step, self.levels, generator)
 
     def validate(self) -> dict[str, float]:
         """The loss at fixed noise levels on recordings held back; at high noise, regression."""
         figures: dict[str, float] = {}
-        for sigma in (0.1, 0.4, 1.0, 4.0):
+        for sigma in (0.1, 0.4, 1.0, self.levels[1]):
             generator = torch.Generator().manual_seed(1)
             rests, priors = [], []
             for first in range(0, len(self.validation), self.batch):
                 group = self.validation[first : first + self.batch]
                 x0, conditions, mask = self._collate(group, generator)
                 noise = torch.randn(x0.shape, generator=generator)
-                levels = torch.full((len(group),), sigma)
-                rest, prior = self.denoiser.loss(x0, conditions, levels, noise, mask)
+                sigmas = torch.full((len(group),), sigma)
+                rest, prior = self.denoiser.loss(x0, conditions, sigmas, noise, mask)
                 rests.append(rest.item())
                 priors.append(prior.item())
             figures[f"rest at {sigma}"] = float(np.mean(rests))
             figures["prior"] = float(np.mean(priors))
         return figures
 
-    def _collate(
-        self, items: Sequence[Item], generator: torch.Generator
-    ) -> tuple[Tensor, Conditions, Tensor]:
-        """Random crops, padded to the longest, at random levels -> mel, conditions, mask."""
+    def _collate(self, items: Sequence[Item], generator: torch.Generator) -> Batch:
+        """Random crops, padded to the longest, at random levels."""
         longest = min(self.crop_frames, max(len(item.f0) for item in items))
         config = self.voice
         batch = len(items)
@@ -161,7 +155,7 @@ class DenoiserTask:
             mask[b, :n] = 1.0
             speaker[b, item.speaker] = 1.0
         x0 = self.denoiser.normalise(mel)
-        return x0, Conditions(units, f0, voiced, level, speaker), mask
+        return Batch(x0, Conditions(units, f0, voiced, level, speaker), mask)
 
     def _measure_mel(self) -> None:
         """Mean and deviation of each mel bin over the training set, stored with the weights."""
