@@ -30,11 +30,17 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def mel_filters(
-    sample_rate: int, n_fft: int, n_mels: int, f_min: float, f_max: float, warp: float = 1.0
+    sample_rate: int,
+    n_fft: int,
+    n_mels: int,
+    f_min: float,
+    f_max: float,
+    warp: float | NDArray[np.float64] = 1.0,
 ) -> NDArray[np.float32]:
     """Triangular filters of unit area (Slaney), as librosa's `filters.mel` makes them.
 
-    warp: factor on the filters' frequencies (vocal-tract warp; 1 is none).
+    warp: factor on the filters' frequencies (vocal-tract warp; 1 is none), or one for each of the
+    n_mels + 2 edges.
     Returns (n_mels, n_fft // 2 + 1).
     """
     limits = hz_to_mel(np.array([f_min, f_max], dtype=np.float64))
