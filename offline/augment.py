@@ -104,8 +104,8 @@ class SpectralAugment:
         for b in some(self.noisy):
             noise = self._noise(power, generator) * noise_colour[b]
             snr_db = float(uniform(*self.snr_db, 1))
-            loudness = float(noise[:, : self.top].sum(1).mean()) + 1e-20
-            speech[b] += noise * (float(level[b]) / loudness * 10 ** (-snr_db / 10))
+            noise_level = float(noise[:, : self.top].sum(1).mean()) + 1e-20
+            speech[b] += noise * (float(level[b]) / noise_level * 10 ** (-snr_db / 10))
         level_db = 10 * torch.log10(level * self.to_mean_square + 1e-12)
         gain_db = (uniform(*self.level_db, batch) - level_db).clamp(-30, 30)
         return speech * 10 ** (gain_db / 10)[:, None, None]
@@ -138,8 +138,8 @@ class SpectralAugment:
             slope = float(torch.rand(1, generator=generator)) * 2
             return noise * torch.arange(1.0, bins + 1) ** -slope
         if choice > len(self.noises):  # backwards, so that nobody's words are in it
-            some = torch.randint(batch, (6,), generator=generator).unique()
-            babble: Tensor = crops[some].mean(0).flip(0)
+            voices = torch.randperm(batch, generator=generator)[:6]
+            babble: Tensor = crops[voices].mean(0).flip(0)
             return babble
         return _cut(self.noises[choice], frames, generator).float().exp()
 
