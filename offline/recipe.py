@@ -20,7 +20,7 @@ from offline.preprocess import Manifest, load_f0
 from offline.train import Task
 
 _SHARE = 0.4  # of a further corpus: what is made by machine is less varied than it is many
-LEARNING_RATES = {"content": 1e-3, "denoiser": 1e-3, "vocoder": 6e-4}
+LEARNING_RATES = {"content": 1e-3, "denoiser": 1e-3, "vocoder": 6e-4, "polish": 2e-4}
 
 
 def make_task(args: argparse.Namespace) -> tuple[Task, float]:
@@ -39,16 +39,33 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
         task: Task = ContentTask(
             config.audio, config.content, corpora, args.noise, tuple(args.validation)
         )
-    elif args.network == "denoiser":
-        from offline.tasks.denoiser import DenoiserTask
-
+    elif args.network in ("denoiser", "polish"):
         if args.content is None or not args.speakers:
-            raise ConfigError("training the denoiser needs --content RUN and --speakers NAME ...")
+            raise ConfigError(
+                f"training the {args.network} needs --content RUN and --speakers NAME ..."
+            )
         encoder = PhoneticEncoder(config.audio, config.content).eval()
         encoder.load_state_dict(part(load_average(args.content), "encoder."))
-        task = DenoiserTask(
-            config, encoder, args.features, manifest, args.shares, objective=args.objective
-        )
+        if args.network == "denoiser":
+            from offline.tasks.denoiser import DenoiserTask
+
+            task = DenoiserTask(
+                config, encoder, args.features, manifest, args.shares, objective=args.objective
+            )
+        else:
+            from offline.tasks.polish import PolishTask
+
+            if args.denoiser is None or args.vocoder is None:
+                raise ConfigError("polishing needs --denoiser RUN and --vocoder RUN")
+            task = PolishTask(
+                config,
+                encoder,
+                load_average(args.denoiser),
+                load_average(args.vocoder),
+                args.features,
+                manifest,
+                args.shares,
+            )
     else:
         from offline.tasks.vocoder import VocoderTask
 
@@ -84,7 +101,8 @@ def export_voice(args: argparse.Namespace) -> None:
         own = [u for u in manifest.utterances if u.speaker == speaker.name]
         size = config.content.bank_size
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
-    voice.denoiser.load_state_dict(load_average(args.denoiser))
+    denoiser = load_average(args.denoiser)  # by itself, or polished together with a vocoder
+    voice.denoiser.load_state_dict(part(denoiser, "denoiser.") or denoiser)
     voice.vocoder.load_state_dict(part(load_average(args.vocoder), "vocoder."))
     voice.save(args.target)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from core.errors import VoiceChangerError, unknown_name
 from core.features import Conditions, loudness
 from core.mel import LogMel
 from offline.augment import SpectralAugment
-from offline.preprocess import Manifest, load_f0, load_wave
+from offline.preprocess import Manifest, Utterance, load_f0, load_wave
 from offline.tasks.content import log_power
 from offline.tasks.objectives import OBJECTIVES, Batch
 
@@ -34,12 +35,21 @@ _OWN_DELAY = 0.6  # share of the disguises heard at the voice's own delay
 class Item:
     """One recording. units (variants, D, T) and mel (M, T) in half precision, the rest (T,)."""
 
+    utterance: Utterance
     speaker: int
     mel: Tensor
     units: Tensor
     f0: Tensor
     voiced: Tensor
     loudness: Tensor
+
+
+class Crop(NamedTuple):
+    """Which part of a recording, from which frame, was taken how much louder."""
+
+    item: Item
+    start: int
+    gain_db: float
 
 
 class DenoiserTask:
@@ -82,6 +92,7 @@ class DenoiserTask:
                 mel = log_mel(torch.from_numpy(wave)[None])[0]
                 level = loudness(torch.from_numpy(wave)[None], voice.audio.hop_length)[0]
             item = Item(
+                utterance,
                 names.index(utterance.speaker),
                 mel.half(),
                 units.half(),
@@ -105,9 +116,13 @@ class DenoiserTask:
 
     def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """The objective's loss of one batch."""
-        drawn = torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
-        batch = self._collate([self.items[i] for i in drawn.tolist()], generator)
+        batch, _ = self.draw(generator)
         return self.objective(self.denoiser, batch, step, self.levels, generator)
+
+    def draw(self, generator: torch.Generator) -> tuple[Batch, list[Crop]]:
+        """A random batch, and where its items come from."""
+        drawn = torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
+        return self._collate([self.items[i] for i in drawn.tolist()], generator)
 
     def validate(self) -> dict[str, float]:
         """The loss at fixed noise levels on recordings held back; at high noise, regression."""
@@ -117,7 +132,7 @@ class DenoiserTask:
             rests, priors = [], []
             for first in range(0, len(self.validation), self.batch):
                 group = self.validation[first : first + self.batch]
-                x0, conditions, mask = self._collate(group, generator)
+                (x0, conditions, mask), _ = self._collate(group, generator)
                 noise = torch.randn(x0.shape, generator=generator)
                 sigmas = torch.full((len(group),), sigma)
                 rest, prior = self.denoiser.loss(x0, conditions, sigmas, noise, mask)
@@ -127,7 +142,9 @@ class DenoiserTask:
             figures["prior"] = float(np.mean(priors))
         return figures
 
-    def _collate(self, items: Sequence[Item], generator: torch.Generator) -> Batch:
+    def _collate(
+        self, items: Sequence[Item], generator: torch.Generator
+    ) -> tuple[Batch, list[Crop]]:
         """Random crops, padded to the longest, at random levels."""
         longest = min(self.crop_frames, max(len(item.f0) for item in items))
         config = self.voice
@@ -138,7 +155,8 @@ class DenoiserTask:
         voiced = torch.zeros(batch, longest, dtype=torch.bool)
         level = torch.full((batch, longest), -100.0)
         mask = torch.zeros(batch, longest)
-        speaker = torch.zeros(batch, len(config.speakers))
+        speaker = torch.zeros(batch, len(config.speakers), longest)
+        crops = []
         for b, item in enumerate(items):
             draw = torch.rand(3, generator=generator).tolist()
             n = min(longest, len(item.f0))
@@ -154,8 +172,9 @@ class DenoiserTask:
             level[b, :n] = (item.loudness[part] + gain_db).clamp(min=-100.0)
             mask[b, :n] = 1.0
             speaker[b, item.speaker] = 1.0
+            crops.append(Crop(item, start, gain_db))
         x0 = self.denoiser.normalise(mel)
-        return Batch(x0, Conditions(units, f0, voiced, level, speaker), mask)
+        return Batch(x0, Conditions(units, f0, voiced, level, speaker), mask), crops
 
     def _measure_mel(self) -> None:
         """Mean and deviation of each mel bin over the training set, stored with the weights."""

@@ -110,44 +110,18 @@ class VocoderTask:
         return self.both
 
     def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Spectral loss, and both sides of the critics' game once it is on.
-
-        One backward serves both sides: the vocoder's terms do not reach the critics' weights, nor
-        the critics' terms the vocoder's.
-        """
+        """Spectral loss, and both sides of the critics' game once it is on."""
         batch = self.draw(generator)
-        made = self.resynthesise(batch)
+        with torch.autocast("cpu", enabled=False):  # Fourier transforms want whole precision
+            made = self.resynthesise(batch)
         skip = _WARM_FRAMES * self.audio.hop_length
         real, fake = batch.wave[:, skip:], made[:, skip:]
-        loss = real.new_zeros(())
-        spectra = []
-        for size in RESOLUTIONS:
-            a, b = log_spectrum(real, size), log_spectrum(fake, size)
-            spectra.append((a, b))
-            distance = (a - b).abs().mean()
-            strong = (a.exp() - b.exp()).square().sum().sqrt() / a.exp().square().sum().sqrt()
-            loss = loss + distance + 0.5 * strong
+        loss, spectra = spectral_loss(real, fake)
         figures = {"spectral": loss.item() / len(RESOLUTIONS)}
         if step >= self.adversarial_after:
-            for critic, (a, b) in zip(self.critics, spectra, strict=False):
-                a, b = a[:, None], b[:, None]
-                for weight in critic.parameters():
-                    weight.requires_grad_(False)
-                score, seen = critic(b)
-                with torch.no_grad():
-                    _, wanted = critic(a)
-                fooled = (1 - score).square().mean()
-                matched = sum(
-                    ((x - y).abs().mean() for x, y in zip(seen, wanted, strict=True)),
-                    real.new_zeros(()),
-                )
-                loss = loss + 0.3 * fooled + 0.5 * matched
-                for weight in critic.parameters():
-                    weight.requires_grad_(True)
-                judged = (1 - critic(a)[0]).square().mean() + critic(b.detach())[0].square().mean()
-                loss = loss + judged
-                figures["critic"] = figures.get("critic", 0.0) + judged.item()
-                figures["fooled"] = figures.get("fooled", 0.0) + fooled.item()
+            game, opinions = adversarial_loss(self.critics, spectra)
+            loss = loss + game
+            figures |= opinions
         return loss, figures
 
     def validate(self) -> dict[str, float]:
@@ -193,6 +167,50 @@ class VocoderTask:
             f0s.append(torch.from_numpy((f0[centres] * speed).astype(np.float32)))
             voiceds.append(torch.from_numpy(voiced[centres]))
         return VocoderBatch(torch.stack(waves), torch.stack(f0s), torch.stack(voiceds))
+
+
+def spectral_loss(real: Tensor, fake: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """Waves (B, T) -> distance of their spectra at every resolution, and these log spectra."""
+    loss = real.new_zeros(())
+    spectra = []
+    for size in RESOLUTIONS:
+        a, b = log_spectrum(real, size), log_spectrum(fake, size)
+        spectra.append((a, b))
+        distance = (a - b).abs().mean()
+        strong = (a.exp() - b.exp()).square().sum().sqrt() / a.exp().square().sum().sqrt()
+        loss = loss + distance + 0.5 * strong
+    return loss, spectra
+
+
+def adversarial_loss(
+    critics: nn.ModuleList, spectra: Sequence[tuple[Tensor, Tensor]]
+) -> tuple[Tensor, dict[str, float]]:
+    """Log spectra of real and made waves -> both sides of the critics' game.
+
+    One backward serves both sides: the maker's terms do not reach the critics' weights, nor the
+    critics' terms the maker's.
+    """
+    loss = spectra[0][0].new_zeros(())
+    figures = {"critic": 0.0, "fooled": 0.0}
+    for critic, (a, b) in zip(critics, spectra, strict=False):
+        a, b = a[:, None], b[:, None]
+        for weight in critic.parameters():
+            weight.requires_grad_(False)
+        score, seen = critic(b)
+        with torch.no_grad():
+            _, wanted = critic(a)
+        fooled = (1 - score).square().mean()
+        matched = sum(
+            ((x - y).abs().mean() for x, y in zip(seen, wanted, strict=True)), a.new_zeros(())
+        )
+        loss = loss + 0.3 * fooled + 0.5 * matched
+        for weight in critic.parameters():
+            weight.requires_grad_(True)
+        judged = (1 - critic(a)[0]).square().mean() + critic(b.detach())[0].square().mean()
+        loss = loss + judged
+        figures["critic"] += judged.item()
+        figures["fooled"] += fooled.item()
+    return loss, figures
 
 
 def log_spectrum(wave: Tensor, size: int) -> Tensor:

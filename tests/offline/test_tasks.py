@@ -16,8 +16,9 @@ from core.pipeline import convert
 from core.voice import VoiceModel
 from offline.preprocess import Manifest, preprocess
 from offline.recipe import export_voice, make_task
-from offline.tasks.content import ContentTask
+from offline.tasks.content import ContentTask, Corpus
 from offline.tasks.denoiser import DenoiserTask
+from offline.tasks.polish import PolishTask
 from offline.tasks.vocoder import VocoderTask, log_spectrum
 from offline.train import Task, TrainConfig, train
 from tests.offline.corpus import SPEAKERS, make_alignments, make_corpus, make_noise
@@ -51,9 +52,7 @@ def content_task(corpus: Path, manifest: Manifest) -> ContentTask:
     return ContentTask(
         TOY.audio,
         TOY.content,
-        corpus / "features",
-        manifest,
-        corpus / "phones.tsv",
+        [Corpus(corpus / "features", manifest, (corpus / "phones.tsv",))],
         corpus / "noise",
         ("high",),
         batch=4,
@@ -61,13 +60,14 @@ def content_task(corpus: Path, manifest: Manifest) -> ContentTask:
     )
 
 
-def denoiser_task(corpus: Path, manifest: Manifest) -> DenoiserTask:
+def denoiser_task(corpus: Path, manifest: Manifest, objective: str = "edm") -> DenoiserTask:
     return DenoiserTask(
         TOY,
         toy_voice().encoder,
         corpus / "features",
         manifest,
         variants=2,
+        objective=objective,
         batch=3,
         crop_frames=24,
     )
@@ -115,7 +115,7 @@ def test_content(corpus: Path, manifest: Manifest) -> None:
     assert len(task.train_set) == len(task.validation_set) == 2
     assert len(task.augment.noises) == 1
     assert silent_parameters(task) == set()
-    assert set(validated(task)) == {"right", "right_speech"}
+    assert {f"right arpabet {delay}" for delay in (1, 2)} <= set(validated(task))
 
 
 def test_content_without_labels(corpus: Path, manifest: Manifest, tmp_path: Path) -> None:
@@ -139,6 +139,39 @@ def test_denoiser(corpus: Path, manifest: Manifest) -> None:
     normal = task.denoiser.normalise(mels[None])[0]
     torch.testing.assert_close(normal.mean(1), torch.zeros(16), rtol=0, atol=1e-2)
     torch.testing.assert_close(normal.std(1), torch.ones(16), rtol=0, atol=2e-2)
+
+
+def test_consistency(corpus: Path, manifest: Manifest) -> None:
+    assert silent_parameters(denoiser_task(corpus, manifest, "consistency")) == set()
+
+
+def test_regression_hears_no_noise(corpus: Path, manifest: Manifest) -> None:
+    task = denoiser_task(corpus, manifest, "regression")
+    assert {name for name in silent_parameters(task) if "entry" in name} <= {"network.entry.weight"}
+    drawn = [task.losses(0, torch.Generator().manual_seed(3))[0].item() for _ in range(2)]
+    assert drawn[0] == drawn[1]
+
+
+def test_an_unknown_objective(corpus: Path, manifest: Manifest) -> None:
+    with pytest.raises(VoiceChangerError, match="unknown objective"):
+        denoiser_task(corpus, manifest, "guess")
+
+
+def test_polish(corpus: Path, manifest: Manifest) -> None:
+    first = denoiser_task(corpus, manifest).module.state_dict()
+    vocoder = vocoder_task(corpus, manifest).module.state_dict()
+    task = PolishTask(
+        TOY,
+        toy_voice().encoder,
+        first,
+        vocoder,
+        corpus / "features",
+        manifest,
+        batch=2,
+        crop_frames=70,
+    )
+    assert silent_parameters(task) == set()
+    assert "prior" in validated(task)
 
 
 def test_the_denoiser_learns_on_the_units_it_will_hear(corpus: Path, manifest: Manifest) -> None:
@@ -205,7 +238,11 @@ def arguments(network: str, corpus: Path, **given: object) -> argparse.Namespace
     defaults: dict[str, object] = {
         "network": network,
         "features": corpus / "features",
-        "alignments": None,
+        "alignments": [],
+        "more": [],
+        "objective": "edm",
+        "denoiser": None,
+        "vocoder": None,
         "noise": None,
         "validation": [],
         "content": None,
@@ -222,6 +259,7 @@ def arguments(network: str, corpus: Path, **given: object) -> argparse.Namespace
         ("content", "needs --alignments TABLE"),
         ("denoiser", "needs --content RUN and --speakers NAME"),
         ("vocoder", "needs --speakers NAME"),
+        ("polish", "needs --content RUN and --speakers NAME"),
     ],
 )
 def test_what_training_needs_is_asked_for(corpus: Path, network: str, words: str) -> None:
@@ -239,7 +277,11 @@ def test_three_runs_make_a_voice(
 
     monkeypatch.setattr("offline.recipe.voice_config", toy_config)
     runs = {name: tmp_path / name for name in ("content", "denoiser", "vocoder")}
-    given = {"alignments": corpus / "phones.tsv", "speakers": SPEAKERS, "content": runs["content"]}
+    given = {
+        "alignments": [corpus / "phones.tsv"],
+        "speakers": SPEAKERS,
+        "content": runs["content"],
+    }
     for network, run in runs.items():
         task, rate = make_task(arguments(network, corpus, **given))
         task.batch = 1  # type: ignore[attr-defined]
