@@ -1,13 +1,15 @@
 """A folder of audio -> a wave and an f0 file an utterance, and a manifest of how they were made.
 
 The folder an audio file lies in names its speaker. What exists already is kept, so an interrupted
-run goes on where it stopped.
+run goes on where it stopped. The speakers of `held_out.txt`, on whom the voices are judged, are
+left out, and a manifest that has any of them is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from core.errors import VoiceChangerError
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 MANIFEST = "manifest.json"
+_HELD_OUT_LIST = Path(__file__).with_name("held_out.txt")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,22 @@ class Manifest:
             raise VoiceChangerError(
                 f"{path} was made with other settings than today's; preprocess into a new folder"
             )
-        return Manifest(data["grid"], tuple(Utterance(**u) for u in data["utterances"]))
+        manifest = Manifest(data["grid"], tuple(Utterance(**u) for u in data["utterances"]))
+        held = sorted({u.speaker for u in manifest.utterances} & set(held_out()))
+        if held:
+            raise VoiceChangerError(
+                f"{path} has recordings of {', '.join(held)}: {_HELD_OUT_LIST.name} keeps these "
+                "speakers for tests, and nothing may learn from them. If they are others of the "
+                "same name, rename their folders; either way preprocess into a new folder"
+            )
+        return manifest
+
+
+def held_out() -> tuple[str, ...]:
+    """The speakers no network learns from, in the order of `held_out.txt`."""
+    lines = _HELD_OUT_LIST.read_text(encoding="utf-8").splitlines()
+    names = (line.partition("#")[0].strip() for line in lines)
+    return tuple(name for name in names if name)
 
 
 def grid_hash(audio: AudioConfig, f0: F0Config) -> str:
@@ -87,11 +105,20 @@ def preprocess(
 ) -> Manifest:
     """Makes every feature file that is missing.
 
-    hold_out: speakers (folder names) to leave out altogether.
+    hold_out: speakers (folder names) to leave out altogether, besides those of `held_out.txt`.
     f0_speakers: those whose f0 is needed, all where empty (content training needs none).
     """
     files = sorted(p for p in data.rglob("*") if p.suffix.lower() in SUFFIXES)
     files = [p for p in files if not set(p.relative_to(data).parts) & set(hold_out)]
+    tests = {p for p in files if set(p.relative_to(data).parts) & set(held_out())}
+    if tests:
+        names = ", ".join(sorted({p.parent.name for p in tests}))
+        print(
+            f"left out {len(tests)} recordings of {names}: {_HELD_OUT_LIST.name} keeps these "
+            "speakers for tests; if yours are others of the same name, rename their folders",
+            file=sys.stderr,
+        )
+        files = [p for p in files if p not in tests]
     if not files:
         raise VoiceChangerError(f"no audio under {data}; expected {', '.join(sorted(SUFFIXES))}")
     utterances = []

@@ -9,7 +9,17 @@ import pytest
 
 from core.config import AudioConfig, F0Config
 from core.errors import VoiceChangerError
-from offline.preprocess import Manifest, f0_path, load_f0, load_wave, preprocess, wave_path
+from offline.preprocess import (
+    Manifest,
+    Utterance,
+    f0_path,
+    grid_hash,
+    held_out,
+    load_f0,
+    load_wave,
+    preprocess,
+    wave_path,
+)
 from tests.offline.corpus import make_corpus
 from tests.toy import speechlike
 
@@ -65,6 +75,29 @@ def test_a_second_run_keeps_what_is_there(data: Path, tmp_path: Path) -> None:
     preprocess(data, folder, AUDIO, F0)
     assert files[0].exists()
     assert {p: p.stat().st_mtime_ns for p in files[1:]} == {p: times[p] for p in files[1:]}
+
+
+def test_speakers_of_the_tests_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = make_corpus(tmp_path / "data", seconds=0.25, each=1)
+    (data / "high").rename(data / "ls_481")
+    manifest = preprocess(data, tmp_path / "features", AUDIO, F0)
+    assert {u.speaker for u in manifest.utterances} == {"low"}
+    assert "left out 1 recordings of ls_481: held_out.txt" in capsys.readouterr().err
+
+
+def test_a_manifest_with_speakers_of_the_tests_is_refused(tmp_path: Path) -> None:
+    utterance = Utterance("a/emodb_08/1.wav", "emodb_08", 1000, 16_000)
+    Manifest(grid_hash(AUDIO, F0), (utterance,)).save(tmp_path)
+    with pytest.raises(VoiceChangerError, match=r"emodb_08: held_out\.txt keeps .* rename"):
+        Manifest.load(tmp_path, AUDIO, F0)
+
+
+def test_the_list_of_held_out_speakers() -> None:
+    assert len(held_out()) == len(set(held_out())) == 20
+    assert held_out()[0] == "ls_1034"
+    assert not any(set(name) & set("# ") for name in held_out())
 
 
 def test_held_out_speakers_and_those_without_pitch(data: Path, tmp_path: Path) -> None:
