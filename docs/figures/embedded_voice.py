@@ -1,51 +1,82 @@
 """Converts the held-out recordings through the live engine, ready for the judges.
 
-    python -m docs.figures.embedded_voice DATA OUT [--voice V] [--speaker S] [--steps N]
+    python -m docs.figures.embedded_voice DATA OUT [--voice V] [--speaker S] [--steps N] ...
 
-DATA is the folder of training speech; its speakers named below are in no network's training set.
+DATA is the folder of training speech; the speakers converted are those of offline/held_out.txt.
 Writes OUT/source, OUT/converted and OUT/pairs.tsv (source, converted, text, shift) for the judges.
-The shift brings each recording's median pitch onto the target's.
+The shift brings each recording's median pitch onto the target's. Noise, rooms, levels, bands and
+codecs change what the converter hears (OUT/heard); the judges compare with the clean source.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from core.audio import load_mono, save_audio
 from core.config import StreamConfig, VoiceParams
+from core.resampler import Wave
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel, find_voice
+from docs.figures.conditions import Condition
+from offline.preprocess import held_out
 from realtime.loopback import LoopbackBackend
 from realtime.session import LiveSession
 
-# Seven men and seven women in English, a woman and a man each in German and Arabic, and the two
-# voices that are never trained on for their licence.
-HELD_OUT = (
-    *("ls_1034", "ls_2518", "ls_4014", "ls_481", "ls_6880", "ls_8629", "ls_7278"),
-    *("ls_1363", "ls_1963", "ls_4214", "ls_6415", "ls_730", "ls_7511", "ls_3259"),
-    *("emodb_08", "emodb_15", "ar_02", "ar_04"),
-    *("ja_f_tofugu", "zh_f_tan"),
-)
 LONGEST_SECONDS = 12
+PAUSE_SECONDS = 0.12
+COUNTS = {"ls": (1, 1), "emodb": (3, 3), "ar": (2, 1), "ja": (4, 1), "zh": (4, 1)}
+"""Of a speaker's recordings, and of the files joined to each, by the name's first part."""
 
 
-def chosen(data: Path) -> list[tuple[str, Path, str]]:
-    """(speaker, file, text) of the recordings to convert: one of each English speaker, two else."""
-    rows = []
+@dataclass(frozen=True)
+class Recording:
+    """One or more files of a speaker, joined; text: English only, the judge knows no other."""
+
+    speaker: str
+    files: tuple[Path, ...]
+    text: str
+
+    @property
+    def stem(self) -> str:
+        """Its name in the folders written."""
+        return f"{self.speaker}_{self.files[0].stem}"
+
+    def load(self) -> tuple[Wave, int]:
+        """The wave (T,), with short pauses where files meet, and its rate."""
+        parts: list[Wave] = []
+        for path in self.files:
+            wave, rate = load_mono(path)
+            parts += [wave, np.zeros(int(PAUSE_SECONDS * rate), np.float32)]
+        return np.concatenate(parts[:-1]), rate
+
+
+def chosen(data: Path, short_german: bool = False) -> list[Recording]:
+    """The recordings to convert: 14 English, 6 German, 4 Arabic, 4 Japanese, 4 Mandarin.
+
+    EmoDB's clips end after 2 s, too soon for a speaker embedding, so three are joined.
+    short_german: the first set, 26, of single German clips and two Japanese and Mandarin each.
+    """
+    recordings = []
     for part in ("many_speakers", "test_only"):
         with (data / part / "transcripts.tsv").open(newline="", encoding="utf-8") as handle:
             table = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
-        for speaker in HELD_OUT:
+        for speaker in held_out():
             own = [r for r in table if r["speaker"] == speaker and float(r["seconds"]) >= 1.5]
-            english = speaker.startswith("ls_")
-            for row in own[:1] if english else own[: len(own) // 2 + 1 : len(own) // 2 or 1]:
-                text = row["text"] if english else ""
-                rows.append((speaker, data / part / row["file"], text))
-    return rows
+            language = speaker.partition("_")[0]
+            count, joined = COUNTS[language]
+            if short_german:
+                count, joined = min(count, 2), 1
+            for first in [i * len(own) // count for i in range(count)] if own else []:
+                rows = own[first : first + joined]
+                files = tuple(data / part / row["file"] for row in rows)
+                text = rows[0]["text"] if language == "ls" else ""
+                recordings.append(Recording(speaker, files, text))
+    return recordings
 
 
 def convert_live(
@@ -70,27 +101,35 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--sampler")
     parser.add_argument("--retrieval", type=float, default=VoiceParams().retrieval)
+    parser.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="these speakers")
+    parser.add_argument("--short-german", action="store_true", help="the first set, 26 recordings")
+    Condition.add_options(parser)
     args = parser.parse_args()
+    condition = Condition.of(args)
     voice = VoiceModel.load(find_voice(args.voice))
     speaker = voice.config.speaker_index(args.speaker) if args.speaker else 0
     target_f0 = voice.config.speakers[speaker].f0_median
-    stream = StreamConfig(steps=args.steps, sampler=args.sampler)
-    for folder in ("source", "converted"):
+    stream = StreamConfig(steps=args.steps, sampler=args.sampler, lookahead_frames=args.lookahead)
+    for folder in ("source", "heard", "converted"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     lines = ["source\tconverted\ttext\tshift"]
-    for name, path, text in chosen(args.data):
-        stem = f"{name}_{path.stem}.wav"
-        wave, rate = load_mono(path)
+    for number, recording in enumerate(chosen(args.data, args.short_german)):
+        if not recording.speaker.startswith(tuple(args.only)):
+            continue
+        stem, text = f"{recording.stem}.wav", recording.text
+        wave, rate = recording.load()
         if len(wave) > LONGEST_SECONDS * rate:
             wave, text = wave[: LONGEST_SECONDS * rate], ""
-        source, converted = args.out / "source" / stem, args.out / "converted" / stem
+        source, heard, converted = (args.out / f / stem for f in ("source", "heard", "converted"))
         save_audio(source, wave, rate)
-        heard, _ = load_mono(source, voice.config.audio.sample_rate)
-        f0, voiced = voice.analyser.f0(heard)
+        save_audio(heard, condition.apply(wave, rate, args.data, number), rate)
+        clean, _ = load_mono(source, voice.config.audio.sample_rate)
+        f0, voiced = voice.analyser.f0(clean)
         shift = round(12 * float(np.log2(target_f0 / np.median(f0[voiced]))), 1)
         convert_live(
             voice,
-            source,
+            heard,
             converted,
             VoiceParams(pitch_shift=shift, speaker=speaker, retrieval=args.retrieval),
             stream,
