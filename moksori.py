@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from realtime.session import LiveSession
     from realtime.stats import LiveStats
 
-DEMO_PITCH = 107.0
-"""Median pitch of the packaged recording, a man's, in Hz."""
-
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -102,7 +99,6 @@ def build_parser() -> argparse.ArgumentParser:
     demo = _add(commands, "demo", _demo, "hear the packaged recording changed by the live engine")
     demo.add_argument("--output", type=Path, default=Path("moksori-demo"), help="folder")
     _change_options(demo)
-    demo.set_defaults(shift=None)
     _voice_options(demo)
     _stream_options(demo)
 
@@ -178,7 +174,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="content: another feature folder, then its tables",
     )
-    train.add_argument("--noise", type=Path, help="content: folder of noises to mix in")
+    train.add_argument("--noise", type=Path, help="all but vocoder: folder of noises to mix in")
+    train.add_argument(
+        "--others",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FEATURES",
+        help="denoiser, polish: the same recordings in other disguises",
+    )
     train.add_argument(
         "--validation", nargs="*", default=[], metavar="SPEAKER", help="content: never learned from"
     )
@@ -219,8 +223,17 @@ def _voice_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _change_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--shift", type=float, default=0.0, help="semitones up (or down)")
-    parser.add_argument("--speaker", help="one of the voice's speakers")
+    parser.add_argument(
+        "--shift",
+        type=semitones,
+        metavar="SEMITONES",
+        help="up (or down), or auto: from your median pitch to the speaker's (default: auto)",
+    )
+    parser.add_argument(
+        "--speaker",
+        metavar="NAME[:WEIGHT,...]",
+        help="one of the voice's speakers, or a mix such as kathleen:0.6,flemishguy:0.4",
+    )
     parser.add_argument(
         "--retrieval",
         type=float,
@@ -231,6 +244,11 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate-db", type=float, default=-65.0, help="silent below this input level"
     )
+
+
+def semitones(text: str) -> float | None:
+    """A number, or None for `auto`."""
+    return None if text == "auto" else float(text)
 
 
 def _stream_options(parser: argparse.ArgumentParser) -> None:
@@ -273,17 +291,12 @@ def _wish(args: argparse.Namespace) -> _Wish:
     )
     if not hasattr(args, "speaker"):  # bench measures the voice as it is
         return _Wish(path, config, stream, VoiceParams())
-    speaker = config.speaker_index(args.speaker) if args.speaker else 0
-    shift = args.shift
-    if shift is None:  # the demo's: from its recording to this speaker
-        median = config.speakers[speaker].f0_median or DEMO_PITCH
-        shift = round(12 * math.log2(median / DEMO_PITCH), 1)
     params = VoiceParams(
-        pitch_shift=shift,
+        pitch_shift=args.shift,
         gate_db=args.gate_db,
         gain_db=args.gain_db,
         retrieval=args.retrieval,
-        speaker=speaker,
+        speakers=config.mix(args.speaker) if args.speaker else (1.0,),
     )
     return _Wish(path, config, stream, params)
 
@@ -310,15 +323,16 @@ def _demo(args: argparse.Namespace) -> int:
     wish = _wish(args)
     save_audio(original, *load_mono(source))
     _live_threads()
-    meter = StageMeter(StreamingConverter(wish.load(), wish.stream, wish.params))
+    converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+    meter = StageMeter(converter)
     session = LiveSession(meter, backend, params=wish.params)
     _say("streaming the packaged recording at its own speed ...")
     _play(session, None)
     stats, parts = session.stats, session.stats.latency
-    speaker = wish.config.speakers[wish.params.speaker].name
-    print(
-        f"voice              {wish.config.name} ({speaker}), {wish.params.pitch_shift:+g} semitones"
-    )
+    speaker = args.speaker or wish.config.speakers[0].name
+    print(f"voice              {wish.config.name} ({speaker})")
+    automatic = ", automatic, at its end" if wish.params.pitch_shift is None else ""
+    print(f"pitch shift        {converter.pitch_shift:+.1f} semitones{automatic}")
     print(f"block              {parts.block_ms:.1f} ms")
     print(f"declared latency   {parts.algorithmic_ms:.1f} ms, the block included", end="")
     print(f" ({parts.total_ms:.1f} ms with resampling and cushion)")

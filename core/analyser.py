@@ -74,15 +74,14 @@ class Analyser:
             torch.from_numpy(f0)[None],
             torch.from_numpy(voiced)[None],
             level,
-            self.speaker(0),
+            self.first_speaker(len(f0)),
         )
 
-    def speaker(self, index: int) -> Tensor:
-        """All weight on one of the voice's speakers, (1, S)."""
-        count = len(self.config.speakers)
-        if not 0 <= index < count:
-            raise ConfigError(f"speaker {index} does not exist; the voice has 0 to {count - 1}")
-        return torch.eye(count)[index : index + 1]
+    def first_speaker(self, frames: int) -> Tensor:
+        """All weight on the first of the voice's speakers, (1, S, frames): what a wave leaves open
+        and `Synthesis` fills in.
+        """
+        return torch.eye(len(self.config.speakers))[:1, :, None].expand(-1, -1, frames)
 
     def stream(self, plan: StreamPlan) -> AnalysisStream:
         """A fresh live analysis."""
@@ -139,4 +138,4 @@ class AnalysisStream:
         if not ready:
             return None
         units, pitch, voicing, level = (part[..., :ready] for part in new)
-        return Conditions(units, pitch, voicing, level, self._analyser.speaker(0))
+        return Conditions(units, pitch, voicing, level, self._analyser.first_speaker(ready))

@@ -200,12 +200,42 @@ class VoiceConfig:
 
     def speaker_index(self, name: str) -> int:
         """Position of a speaker; an unknown name is an error that lists the known ones."""
-        names = [speaker.name for speaker in self.speakers]
+        names = self._names()
         if name not in names:
             raise ConfigError(
                 f'unknown speaker "{name}" in voice "{self.name}"; known: {", ".join(names)}'
             )
         return names.index(name)
+
+    def _names(self) -> list[str]:
+        return [speaker.name for speaker in self.speakers]
+
+    def mix(self, words: str) -> tuple[float, ...]:
+        """ "kathleen", or "kathleen:0.6,flemishguy:0.4" -> the weight of each speaker, sum 1."""
+        weights = [0.0] * len(self.speakers)
+        names = self._names()
+        for part in (part.strip() for part in words.split(",")):
+            name, colon, weight = (part, "", "") if part in names else part.rpartition(":")
+            index = self.speaker_index(name if colon else part)
+            try:
+                weights[index] += float(weight) if colon else 1.0
+            except ValueError:
+                raise ConfigError(
+                    f'the weight of speaker "{name}" must be a number, got "{weight}"'
+                ) from None
+        return self.weights(tuple(weights))
+
+    def weights(self, speakers: tuple[float, ...]) -> tuple[float, ...]:
+        """The weights of `VoiceParams.speakers`, one for each of the voice's speakers, sum 1."""
+        count = len(self.speakers)
+        beyond = [i for i, weight in enumerate(speakers) if i >= count and weight]
+        _require(
+            not beyond,
+            f"speaker {max(beyond, default=0)} does not exist; the voice has 0 to {count - 1}",
+        )
+        total = _sum_of_weights(speakers)
+        padded = (*speakers, *([0.0] * count))[:count]
+        return tuple(weight / total for weight in padded)
 
 
 @dataclass(frozen=True)
@@ -242,22 +272,25 @@ class StreamConfig:
 class VoiceParams:
     """Live knobs: what may change while sound runs.
 
-    pitch_shift: semitones. gate_db: input level (dB) under which the output is silent.
-    gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1. speaker: its index.
+    pitch_shift: semitones; None brings the speaker's median onto the target's (`core/shift.py`).
+    gate_db: input level (dB) under which the output is silent.
+    gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1.
+    speakers: how much of each of the voice's speakers, in its order and on any scale; none of those
+    left out. `VoiceConfig.mix` makes them from names.
     retrieval: how far what is said moves to the target's own units, 0 to 2; above 1 it goes past
     them, away from the source; less keeps more of the accent.
     """
 
-    pitch_shift: float = 0.0
+    pitch_shift: float | None = None
     gate_db: float = -65.0
     gain_db: float = 0.0
     dry_mix: float = 0.0
-    speaker: int = 0
+    speakers: tuple[float, ...] = (1.0,)
     retrieval: float = 1.8
 
     def __post_init__(self) -> None:
         _require(
-            -48 <= self.pitch_shift <= 48,
+            self.pitch_shift is None or -48 <= self.pitch_shift <= 48,
             f"pitch_shift must lie within +-48 semitones, got {self.pitch_shift}",
         )
         _require(
@@ -269,6 +302,17 @@ class VoiceParams:
         _require(
             0 <= self.retrieval <= 2, f"retrieval must lie between 0 and 2, got {self.retrieval}"
         )
+        _sum_of_weights(self.speakers)
+
+
+def _sum_of_weights(speakers: tuple[float, ...]) -> float:
+    """Of the weights of speakers, none below 0 and one above."""
+    total = sum(speakers)
+    _require(
+        min(speakers, default=0.0) >= 0 and 0 < total < math.inf,
+        f"the weights of speakers must be 0 or more, one above 0, got {speakers}",
+    )
+    return total
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ LOUDNESS_FLOOR_DB = -100.0
 @dataclass(frozen=True)
 class Conditions:
     """All on the mel grid. units (B, D, T); f0 in Hz, continuous, (B, T); voiced bool (B, T);
-    loudness in dB re full scale (B, T); speaker: weight of each target in the voice, (B, S).
+    loudness in dB re full scale (B, T); speaker: weight of each target in the voice, (B, S, T).
     """
 
     units: Tensor
@@ -26,9 +26,11 @@ class Conditions:
     def frames(self) -> int:
         return int(self.f0.shape[1])
 
-    def shifted(self, semitones: float) -> Conditions:
-        """The same with another pitch."""
-        return replace(self, f0=self.f0 * 2.0 ** (semitones / 12.0))
+    def shifted(self, semitones: float | Tensor) -> Conditions:
+        """The same with another pitch; semitones: one number, or (B, T)."""
+        # in double: rounded alike however many frames; a pulse train adds up what f0 is off
+        factor = 2.0 ** (torch.as_tensor(semitones, dtype=torch.float64) / 12)
+        return replace(self, f0=(self.f0 * factor).to(self.f0))
 
     def silenced(self) -> Conditions:
         """The same frames as silence sounds: unvoiced, at the loudness floor."""
@@ -45,7 +47,7 @@ class Conditions:
             self.f0[:, start:stop],
             self.voiced[:, start:stop],
             self.loudness[:, start:stop],
-            self.speaker,
+            self.speaker[..., start:stop],
         )
 
 

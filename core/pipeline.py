@@ -18,6 +18,8 @@ from core.diffusion.schedules import karras_sigmas
 from core.errors import ConfigError
 from core.features import Conditions
 from core.gate import Gate
+from core.shift import AutoShift
+from core.speakers import SpeakerRamp
 from core.streaming.plan import StreamPlan
 from core.vocoder.source_filter import SourceFilterState
 from core.voice import VoiceModel
@@ -49,6 +51,10 @@ class Synthesis:
         )
         self._tape = NoiseTape(seed, config.mel.n_mels)
         self._gate = Gate(config.audio.hop_length)
+        self._ramp = SpeakerRamp()
+        medians = [speaker.f0_median for speaker in config.speakers]
+        self._auto_shift = AutoShift(medians, config.audio.frame_rate)
+        self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self.reset()
 
@@ -57,6 +63,8 @@ class Synthesis:
         self._denoise = StreamingDenoise(self._voice.denoiser)
         self._vocoder_state: SourceFilterState | None = None
         self._gate.reset()
+        self._ramp.reset()
+        self._auto_shift.reset()
         self._position = 0
 
     def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
@@ -65,11 +73,16 @@ class Synthesis:
         The wave is late by the vocoder's latency.
         """
         started = time.perf_counter()
-        speaker = self._voice.analyser.speaker(params.speaker)
+        weights = torch.tensor(self._voice.config.weights(params.speakers))
+        speaker = self._ramp(weights, conditions.frames)
+        # it listens even while a fixed shift is wanted, so that it knows the speaker when it is not
+        automatic = self._auto_shift(conditions.f0, conditions.voiced, speaker)
+        fixed = params.pitch_shift
+        self.pitch_shift = float(automatic[0, -1]) if fixed is None else fixed
         wanted = replace(
-            conditions.shifted(params.pitch_shift),
+            conditions.shifted(automatic if fixed is None else fixed),
             speaker=speaker,
-            units=self._voice.bank(conditions.units, params.speaker, params.retrieval),
+            units=self._voice.bank(conditions.units, speaker, params.retrieval),
         )
         mel = self._mel(wanted)
         denoised = time.perf_counter()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.audio import WRITABLE, AudioReader, AudioWriter, check_writable
 from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError
 from core.resampler import Resampler
+from core.shift import shift_onto
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel
 
@@ -47,10 +50,14 @@ def convert_file(
     """Converts a file to the voice's rate, its duration kept; on failure the old target stays.
 
     like_live: through the live stream's own blocks and resampler; else in long blocks, which differ
-    only for parts that cannot stream exactly, and with the better of the resamplers.
+    only for parts that cannot stream exactly, with the better of the resamplers, and where the
+    pitch shift is automatic by the median of the whole file.
     """
     check_writable(target, [source])
+    started = time.perf_counter()
     if not like_live:
+        if params.pitch_shift is None:
+            params = replace(params, pitch_shift=whole_shift(voice, source, params.speakers))
         stream = StreamConfig(
             block_frames=OFFLINE_BLOCK_FRAMES,
             context_frames=stream.context_frames,
@@ -59,12 +66,12 @@ def convert_file(
             seed=stream.seed,
         )
     converter = StreamingConverter(voice, stream, params)
-    quality = "live" if like_live else "high"
-    started = time.perf_counter()
     with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
         counted = _Counted(reader, progress)
+        quality = "live" if like_live else "high"
+        resampler = Resampler(reader.sample_rate, converter.sample_rate, quality)
         wanted = skipped = written = 0
-        for block in _blocks(counted, reader.sample_rate, converter, quality):
+        for block in _blocks(counted, resampler, converter.block):
             out = converter.push(block)
             skip = min(converter.latency - skipped, len(out))
             skipped += skip
@@ -77,6 +84,24 @@ def convert_file(
         clipped = reader.clipped
         seconds = counted.samples / reader.sample_rate
     return Converted(source, target, seconds, time.perf_counter() - started, clipped)
+
+
+def whole_shift(voice: VoiceModel, source: Path, speakers: tuple[float, ...]) -> float | None:
+    """Semitones from a file's median pitch onto the speakers' own; None where nobody speaks."""
+    config = voice.config
+    stream = voice.analyser.f0.stream(OFFLINE_BLOCK_FRAMES)
+    with AudioReader(source) as reader:
+        resampler = Resampler(reader.sample_rate, config.audio.sample_rate, "live")
+        block = OFFLINE_BLOCK_FRAMES * config.audio.hop_length
+        found = [stream.push(wave) for wave in _blocks(reader, resampler, block)]
+    found.append(stream.flush())
+    pitches = np.concatenate([f0[voiced] for f0, voiced in found])
+    if not len(pitches):
+        return None
+    centre = torch.tensor([math.log2(np.median(pitches))], dtype=torch.float64)
+    weights = torch.tensor(config.weights(speakers))[:, None]
+    medians = [speaker.f0_median for speaker in config.speakers]
+    return float(shift_onto(medians, weights, centre))
 
 
 def plan_targets(sources: Sequence[Path], target: Path) -> list[tuple[Path, Path]]:
@@ -138,17 +163,16 @@ class _Counted:
 
 
 def _blocks(
-    source: _Counted, rate: int, converter: StreamingConverter, quality: str
+    source: Iterable[NDArray[np.float32]], resampler: Resampler, block: int
 ) -> Iterator[NDArray[np.float32]]:
-    """The source at the voice's rate in whole blocks; the last one filled up with silence."""
-    resampler = Resampler(rate, converter.sample_rate, quality)
+    """The source, resampled, in whole blocks; the last one filled up with silence."""
     waiting = np.zeros(0, dtype=np.float32)
     for wave in source:
         waiting = np.concatenate([waiting, resampler.push(wave)])
-        while len(waiting) >= converter.block:
-            yield waiting[: converter.block]
-            waiting = waiting[converter.block :]
+        while len(waiting) >= block:
+            yield waiting[:block]
+            waiting = waiting[block:]
     waiting = np.concatenate([waiting, resampler.flush()])
-    for at in range(0, len(waiting), converter.block):
-        rest = waiting[at : at + converter.block]
-        yield np.pad(rest, (0, converter.block - len(rest)))
+    for at in range(0, len(waiting), block):
+        rest = waiting[at : at + block]
+        yield np.pad(rest, (0, block - len(rest)))

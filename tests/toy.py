@@ -29,7 +29,7 @@ Wave = NDArray[np.float32]
 
 TOY = VoiceConfig(
     name="toy",
-    speakers=(Speaker("low"), Speaker("high")),
+    speakers=(Speaker("low", f0_median=110.0), Speaker("high", f0_median=220.0)),
     mel=MelConfig(n_mels=16),
     content=ContentConfig(
         dim=8,
@@ -70,7 +70,9 @@ def toy_conditions(frames: int, batch: int = 1, seed: int = 0) -> Conditions:
         80 + 300 * torch.rand(batch, frames, generator=generator),
         torch.rand(batch, frames, generator=generator) < 0.6,
         -60 + 40 * torch.rand(batch, frames, generator=generator),
-        torch.eye(len(TOY.speakers))[torch.arange(batch) % len(TOY.speakers)],
+        torch.eye(len(TOY.speakers))[torch.arange(batch) % len(TOY.speakers), :, None].expand(
+            -1, -1, frames
+        ),
     )
 
 

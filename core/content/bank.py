@@ -23,18 +23,21 @@ class UnitBank(nn.Module):
         self.width = width
         self.register_buffer("units", torch.zeros(speakers, size, dim))
 
-    def forward(self, units: Tensor, speaker: int, share: float) -> Tensor:
-        """units (B, D, T) -> units (B, D, T).
+    def forward(self, units: Tensor, weights: Tensor, share: float) -> Tensor:
+        """units (B, D, T), weights of the targets (B, S, T) -> units (B, D, T).
 
         share: how far they move to the target's own; 1 is all the way, more goes past them, away
         from the source.
         """
         if share == 0.0 or self.units.shape[1] == 0:
             return units
-        own = self.units[speaker]  # (K, D)
         x = units.transpose(1, 2)  # (B, T, D)
-        # -|x - c|^2 / 2 up to |x|^2, which is the same for every c; smooth, so rounding cannot jump
-        nearness = x @ own.T - 0.5 * own.square().sum(1)
-        weights = torch.softmax(nearness / self.width**2, -1)
-        drawn = F.layer_norm(weights @ own, own.shape[-1:])  # a mean is shorter than its parts
+        mean = torch.zeros_like(x)
+        for speaker in weights.amax((0, 2)).nonzero()[:, 0].tolist():  # one, but for a mix
+            own = self.units[speaker]  # (K, D)
+            # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
+            nearness = x @ own.T - 0.5 * own.square().sum(1)
+            near = torch.softmax(nearness / self.width**2, -1)
+            mean = mean + weights[:, speaker, :, None] * (near @ own)
+        drawn = F.layer_norm(mean, mean.shape[-1:])  # a mean is shorter than its parts
         return torch.lerp(units, drawn.transpose(1, 2), share)

@@ -55,7 +55,7 @@ class ConditionEncoder(nn.Module):
         scalars = torch.stack([pitch, conditions.voiced.to(pitch), level], -1)
         x = torch.cat([conditions.units.transpose(1, 2), scalars.to(conditions.units)], -1)
         x, entry = self.entry(x, None if state is None else state.entry)
-        x = x + self.speaker(conditions.speaker.to(x))[:, None]
+        x = x + self.speaker(conditions.speaker.transpose(1, 2).to(x))
         x, convs = self.stack(x, None if state is None else state.convs)
         x = self.norm(x)
         return self.prior(x), self.project(x), ConditionState(entry, convs)

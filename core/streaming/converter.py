@@ -40,6 +40,11 @@ class StreamingConverter:
         """What each stage of the last push took."""
         return {**self._analysis.stage_seconds, **self._synthesis.stage_seconds}
 
+    @property
+    def pitch_shift(self) -> float:
+        """Semitones by which the latest frame was shifted, whoever chose them."""
+        return self._synthesis.pitch_shift
+
     def reset(self) -> None:
         """Back to the start: the next push is the first."""
         self._analysis.reset()

@@ -49,7 +49,7 @@ def test_frames_cover_any_length(samples: int, live: bool) -> None:
     frames = TOY.audio.frames(samples)
     assert found.frames == found.voiced.shape[1] == found.loudness.shape[1] == frames
     assert found.units.shape == (1, TOY.content.dim, frames)
-    assert found.speaker.tolist() == [[1.0, 0.0]]
+    assert found.speaker.tolist() == [[[1.0] * frames, [0.0] * frames]]
 
 
 @pytest.mark.parametrize("blocks", BLOCKS)

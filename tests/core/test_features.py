@@ -24,6 +24,8 @@ def test_shifted_moves_the_pitch_alone() -> None:
     octave = conditions.shifted(12.0)
     torch.testing.assert_close(octave.f0, 2 * conditions.f0)
     assert octave.units is conditions.units
+    frame_by_frame = conditions.shifted(torch.full((1, 9), 12.0))
+    torch.testing.assert_close(frame_by_frame.f0, octave.f0)
 
 
 def test_silenced_is_unvoiced_and_at_the_floor() -> None:
@@ -36,4 +38,4 @@ def test_slice_takes_frames_and_keeps_the_speaker() -> None:
     part = toy_conditions(9).slice(2, 5)
     assert part.frames == 3
     assert part.units.shape[-1] == part.voiced.shape[-1] == part.loudness.shape[-1] == 3
-    assert torch.equal(part.speaker, toy_conditions(9).speaker)
+    assert torch.equal(part.speaker, toy_conditions(9).speaker[..., 2:5])

@@ -57,7 +57,7 @@ def test_what_follows_changes_nothing_before_the_lookahead(voice: VoiceModel) ->
 
 @pytest.mark.parametrize(
     "params",
-    [VoiceParams(pitch_shift=5.0), VoiceParams(speaker=1), VoiceParams(gain_db=6.0)],
+    [VoiceParams(pitch_shift=5.0), VoiceParams(speakers=(0, 1)), VoiceParams(gain_db=6.0)],
     ids=["shift", "speaker", "gain"],
 )
 def test_knobs_are_heard(voice: VoiceModel, params: VoiceParams) -> None:
@@ -101,7 +101,7 @@ def test_an_unknown_sampler_lists_the_known(voice: VoiceModel) -> None:
 
 def test_a_speaker_that_does_not_exist(voice: VoiceModel) -> None:
     with pytest.raises(ConfigError, match="speaker 9 does not exist"):
-        convert(voice, speechlike(5000), VoiceParams(speaker=9))
+        convert(voice, speechlike(5000), VoiceParams(speakers=(0,) * 9 + (1,)))
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.config import to_dict
-from core.errors import ConfigError, VoiceFileError
+from core.errors import VoiceFileError
 from core.pipeline import convert
 from core.voice import VoiceModel, embedded_voices, find_voice, read_config
 from tests.toy import TOY, speechlike, toy_voice
@@ -228,11 +228,6 @@ def test_find_voice(path: Path) -> None:
 def test_embedded_voices_are_readable() -> None:
     for name, path in embedded_voices().items():
         assert read_config(path).speakers, name
-
-
-def test_a_speaker_that_does_not_exist() -> None:
-    with pytest.raises(ConfigError, match="speaker 2 does not exist; the voice has 0 to 1"):
-        toy_voice().analyser.speaker(2)
 
 
 def test_a_saved_voice_may_be_read_like_any_new_file(tmp_path: Path) -> None:

@@ -21,31 +21,52 @@ def heard(frames: int = 9) -> torch.Tensor:
     return torch.randn(1, 8, frames, generator=torch.Generator().manual_seed(2))
 
 
+def only(speaker: int) -> torch.Tensor:
+    """All weight on one of two, (1, 2, 1): the same for every frame."""
+    return torch.eye(2)[speaker][None, :, None]
+
+
 def test_a_unit_of_the_target_stays(bank: UnitBank) -> None:
     own = bank.units[1].T[None]  # normalised, as an encoder's units are
-    torch.testing.assert_close(bank(own, 1, 1.0), own, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(bank(own, only(1), 1.0), own, rtol=1e-3, atol=1e-3)
 
 
 def test_every_frame_comes_near_its_nearest_neighbour(bank: UnitBank) -> None:
-    drawn, own = bank(heard(), 0, 1.0)[0].T, bank.units[0]
+    drawn, own = bank(heard(), only(0), 1.0)[0].T, bank.units[0]
     nearest = own[torch.cdist(heard()[0].T, own).argmin(1)]
     assert float((drawn - nearest).norm(dim=1).median()) < 0.1
 
 
 def test_share(bank: UnitBank) -> None:
-    assert torch.equal(bank(heard(), 0, 0.0), heard())
-    half = bank(heard(), 0, 0.5)
-    torch.testing.assert_close(half, (heard() + bank(heard(), 0, 1.0)) / 2)
-    past = bank(heard(), 0, 1.5)
-    torch.testing.assert_close(past, heard() + 1.5 * (bank(heard(), 0, 1.0) - heard()))
+    assert torch.equal(bank(heard(), only(0), 0.0), heard())
+    half = bank(heard(), only(0), 0.5)
+    torch.testing.assert_close(half, (heard() + bank(heard(), only(0), 1.0)) / 2)
+    past = bank(heard(), only(0), 1.5)
+    torch.testing.assert_close(past, heard() + 1.5 * (bank(heard(), only(0), 1.0) - heard()))
 
 
 def test_frame_by_frame(bank: UnitBank) -> None:
-    whole = bank(heard(), 0, 1.0)
-    parts = [bank(heard()[..., i : i + 1], 0, 1.0) for i in range(9)]
+    whole = bank(heard(), only(0), 1.0)
+    parts = [bank(heard()[..., i : i + 1], only(0), 1.0) for i in range(9)]
     torch.testing.assert_close(torch.cat(parts, -1), whole)
 
 
 def test_speakers_differ_and_an_empty_bank_does_nothing(bank: UnitBank) -> None:
-    assert not torch.allclose(bank(heard(), 0, 1.0), bank(heard(), 1, 1.0))
-    assert torch.equal(UnitBank(1, 0, 8, 1.0)(heard(), 0, 1.0), heard())
+    assert not torch.allclose(bank(heard(), only(0), 1.0), bank(heard(), only(1), 1.0))
+    assert torch.equal(UnitBank(1, 0, 8, 1.0)(heard(), only(0), 1.0), heard())
+
+
+def test_a_mix_lies_between_and_follows_the_weights_of_each_frame(bank: UnitBank) -> None:
+    first, second = bank(heard(), only(0), 1.0), bank(heard(), only(1), 1.0)
+    weights = torch.stack([torch.linspace(1, 0, 9), torch.linspace(0, 1, 9)])[None]
+    mixed = bank(heard(), weights, 1.0)
+    torch.testing.assert_close(mixed[..., 0], first[..., 0])
+    torch.testing.assert_close(mixed[..., -1], second[..., -1])
+    middle = F.layer_norm((first + second)[..., 4] / 2, (8,))
+    assert float((mixed[..., 4] - middle).norm()) < 0.5
+    assert float((mixed[..., 4] - first[..., 4]).norm()) > 0.1
+
+
+def test_a_speaker_without_weight_costs_nothing(bank: UnitBank) -> None:
+    bank.units[1] = torch.nan
+    assert bank(heard(), only(0), 1.0).isfinite().all()

@@ -144,7 +144,7 @@ def test_a_batch_is_its_utterances_weighted_by_their_frames() -> None:
         single = Conditions(
             *(part[one, ..., :n] for part in (conditions.units, conditions.f0, conditions.voiced)),
             conditions.loudness[one, :n],
-            conditions.speaker[one],
+            conditions.speaker[one, :, :n],
         )
         ones = torch.ones(1, n)
         rest, prior = denoiser.loss(x0[one, :, :n], single, sigma[one], eps[one, :, :n], ones)

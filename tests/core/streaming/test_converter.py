@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from core.voice import VoiceModel
 from tests.toy import BLOCKS, TOY, cut, needs_pyworld, speechlike, toy_voice
 
 HOP, FRAMES = TOY.audio.hop_length, 88
+SECOND = (0.0, 1.0)
 Wave = NDArray[np.float32]
 
 
@@ -25,7 +27,7 @@ def voice() -> VoiceModel:
     return toy_voice()
 
 
-def converter_for(voice: VoiceModel, block: int = 4, **params: float) -> StreamingConverter:
+def converter_for(voice: VoiceModel, block: int = 4, **params: Any) -> StreamingConverter:
     return StreamingConverter(voice, StreamConfig(block_frames=block), VoiceParams(**params))
 
 
@@ -50,7 +52,9 @@ def relative(a: Wave, b: Wave) -> float:
 @pytest.mark.parametrize("blocks", BLOCKS)
 def test_plumbing_error(voice: VoiceModel, blocks: str) -> None:
     wave = speechlike(FRAMES * HOP)
-    converter = converter_for(voice, BLOCKS[blocks][0], pitch_shift=3.0, dry_mix=0.1, speaker=1)
+    converter = converter_for(
+        voice, BLOCKS[blocks][0], pitch_shift=3.0, dry_mix=0.1, speakers=SECOND
+    )
     streamed = push_all(converter, wave, BLOCKS[blocks])
     offline = convert(voice, wave, converter.params, converter.plan)
     assert relative(streamed[converter.latency :], offline) < 1e-5
@@ -141,7 +145,7 @@ def test_reset_is_bit_identical(voice: VoiceModel) -> None:
 def test_two_converters_of_one_voice_do_not_meet(voice: VoiceModel) -> None:
     wave = speechlike(20 * HOP)
     alone = push_all(converter_for(voice), wave, (4,))
-    one, other, parts = converter_for(voice), converter_for(voice, speaker=1), []
+    one, other, parts = converter_for(voice), converter_for(voice, speakers=SECOND), []
     for at in range(0, len(wave), 4 * HOP):
         parts.append(one.push(wave[at : at + 4 * HOP]))
         other.push(wave[at : at + 4 * HOP][::-1].copy())
@@ -185,7 +189,7 @@ def test_params_may_change_while_sound_runs(voice: VoiceModel) -> None:
     converter = converter_for(voice)
     knobs = [
         VoiceParams(),
-        VoiceParams(pitch_shift=7.0, speaker=1),
+        VoiceParams(pitch_shift=7.0, speakers=SECOND),
         VoiceParams(gate_db=0.0),
         VoiceParams(dry_mix=1.0, gain_db=-30.0),
     ]
@@ -226,7 +230,7 @@ def test_the_meter_changes_nothing_but_counts(voice: VoiceModel) -> None:
     assert len(meter.stages["block"]) == 2
     p50, p95, p99 = meter.quantiles()["block"]
     assert 0 < p50 <= p95 <= p99
-    meter.params = VoiceParams(speaker=1)
-    assert meter.params.speaker == 1
+    meter.params = VoiceParams(speakers=SECOND)
+    assert meter.params.speakers == SECOND
     meter.reset()
     assert not meter.stages
