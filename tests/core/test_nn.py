@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.nn import CausalConv1d, ResidualStack
+from core.nn import CausalConv1d, Linear, ResidualStack
 from tests.toy import BLOCKS, cut
 
 FRAMES, CHANNELS = 41, 6
@@ -80,3 +80,11 @@ def test_it_is_a_convolution() -> None:
     x = frames()
     wanted = theirs(nn.functional.pad(x.transpose(1, 2), (ours.past, 0))).transpose(1, 2)
     torch.testing.assert_close(ours(x)[0], wanted)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [(), (1,), (3, 1), (1, 2), (2, 2), (1, 5), (2, 9), (0,)], ids=str)
+def test_linear_gives_what_torch_gives(rows: tuple[int, ...]) -> None:
+    layer = Linear(CHANNELS, 7)
+    x = torch.randn(*rows, CHANNELS)
+    torch.testing.assert_close(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
