@@ -46,11 +46,18 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             )
         encoder = PhoneticEncoder(config.audio, config.content).eval()
         encoder.load_state_dict(part(load_average(args.content), "encoder."))
+        disguises = {"others": args.others, "noise": args.noise, "cache": args.content}
         if args.network == "denoiser":
             from offline.tasks.denoiser import DenoiserTask
 
             task = DenoiserTask(
-                config, encoder, args.features, manifest, args.shares, objective=args.objective
+                config,
+                encoder,
+                args.features,
+                manifest,
+                args.shares,
+                objective=args.objective,
+                **disguises,
             )
         else:
             from offline.tasks.polish import PolishTask
@@ -65,6 +72,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
                 args.features,
                 manifest,
                 args.shares,
+                **disguises,
             )
     else:
         from offline.tasks.vocoder import VocoderTask

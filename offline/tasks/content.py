@@ -24,7 +24,7 @@ from core.content.phonetic import PhoneticEncoder
 from core.errors import VoiceChangerError
 from core.mel import frame_wave
 from offline.alignment import IGNORED, INVENTORIES, load_alignments
-from offline.augment import SpectralAugment
+from offline.augment import SpectralAugment, load_rooms
 from offline.preprocess import Manifest, load_wave
 
 _LOG_FLOOR = 1e-10
@@ -133,7 +133,8 @@ class ContentTask:
             ]
         )
         self.network = ContentNetwork(encoder, len(speakers))
-        self.augment = SpectralAugment(audio, config, _noises(encoder, noise))
+        rooms = load_rooms(noise / "rir", audio, config.n_fft) if noise else ()
+        self.augment = SpectralAugment(audio, config, load_noises(encoder, noise), rooms=rooms)
         k, n = torch.arange(1, _CEPSTRA)[:, None], torch.arange(config.n_bands)[None]
         self.cosines = torch.cos(math.pi * k * (n + 0.5) / config.n_bands) / config.n_bands
         self.scale = torch.ones(_CEPSTRA - 1)
@@ -261,7 +262,8 @@ class ContentTask:
         return bands @ self.cosines.T / self.scale, loud
 
 
-def _noises(encoder: PhoneticEncoder, folder: Path | None) -> list[Tensor]:
+def load_noises(encoder: PhoneticEncoder, folder: Path | None) -> list[Tensor]:
+    """Log power spectra of the noises in a folder; none where there is none."""
     if folder is None:
         return []
     import soundfile

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from core.config import VoiceConfig
 from core.content.phonetic import PhoneticEncoder
@@ -23,12 +22,15 @@ from core.diffusion.wavenet import WaveNet
 from core.errors import VoiceChangerError, unknown_name
 from core.features import Conditions, loudness
 from core.mel import LogMel
-from offline.augment import SpectralAugment
+from offline.augment import SpectralAugment, load_rooms
 from offline.preprocess import Manifest, Utterance, load_f0, load_wave
-from offline.tasks.content import log_power
+from offline.tasks.content import load_noises
 from offline.tasks.objectives import OBJECTIVES, Batch
+from offline.units import disguised_units
 
-_OWN_DELAY = 0.6  # share of the disguises heard at the voice's own delay
+
+_NOISY, _SNR_DB = 0.4, (3.0, 35.0)  # of what the encoder hears
+_NOISE_FLOOR_SHARE = 0.5  # of the crops whose loudness is that of a noisy room
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,15 @@ class DenoiserTask:
         held_back: int = 40,
         seed: int = 0,
         objective: str = "edm",
+        others: Sequence[Path] = (),
+        noise: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
-        """shares: of each of the voice's speakers in a batch. variants: disguises; one is none."""
+        """shares: of each of the voice's speakers in a batch. variants: disguises; one is none.
+
+        others: feature folders with the same recordings in other disguises. noise: folder of noises
+        to mix into what the encoder hears. cache: where the units are kept from run to run.
+        """
         if objective not in OBJECTIVES:
             raise unknown_name("objective", objective, OBJECTIVES)
         self.objective = OBJECTIVES[objective]
@@ -78,31 +87,39 @@ class DenoiserTask:
         names = [speaker.name for speaker in voice.speakers]
         network = WaveNet(voice.mel.n_mels, voice.content.dim, len(names), voice.denoiser)
         self.denoiser = Preconditioned(network, voice.mel.n_mels, voice.denoiser.sigma_data)
-        augment = SpectralAugment(voice.audio, voice.content, [], warp_range=1.2)
-        generator = torch.Generator().manual_seed(seed)
+        augment = SpectralAugment(
+            voice.audio,
+            voice.content,
+            load_noises(encoder, noise),
+            rooms=load_rooms(noise / "rir", voice.audio, voice.content.n_fft) if noise else (),
+            noisy=_NOISY,
+            snr_db=_SNR_DB,
+        )
+        chosen = [u for u in manifest.utterances if u.speaker in names]
+        if not chosen:
+            raise VoiceChangerError(f"no recordings of {', '.join(names)} in {features}")
+        units = disguised_units(
+            encoder, features, chosen, others, augment, variants, seed, cache=cache
+        )
         log_mel = LogMel(voice.audio, voice.mel)
         self.items: list[Item] = []
         self.validation: list[Item] = []
-        chosen = [u for u in manifest.utterances if u.speaker in names]
-        for i, utterance in enumerate(tqdm(chosen, "units", disable=None)):
+        for i, (utterance, variations) in enumerate(zip(chosen, units, strict=True)):
             wave = load_wave(features, utterance)
             f0, voiced = load_f0(features, utterance)
             with torch.inference_mode():
-                units = _disguised_units(encoder, wave, augment, variants, generator)
                 mel = log_mel(torch.from_numpy(wave)[None])[0]
                 level = loudness(torch.from_numpy(wave)[None], voice.audio.hop_length)[0]
             item = Item(
                 utterance,
                 names.index(utterance.speaker),
                 mel.half(),
-                units.half(),
+                variations,
                 torch.from_numpy(f0),
                 torch.from_numpy(voiced),
                 level,
             )
             (self.validation if i % held_back == 0 else self.items).append(item)
-        if not self.items:
-            raise VoiceChangerError(f"no recordings of {', '.join(names)} in {features}")
         frames = torch.tensor([float(len(item.f0)) for item in self.items])
         owner = torch.tensor([item.speaker for item in self.items])
         wanted = torch.tensor(shares if shares is not None else [1.0] * len(names))
@@ -158,7 +175,7 @@ class DenoiserTask:
         speaker = torch.zeros(batch, len(config.speakers), longest)
         crops = []
         for b, item in enumerate(items):
-            draw = torch.rand(3, generator=generator).tolist()
+            draw = torch.rand(5, generator=generator).tolist()
             n = min(longest, len(item.f0))
             start = int(draw[0] * (len(item.f0) - n + 1))
             part = slice(start, start + n)
@@ -170,6 +187,9 @@ class DenoiserTask:
             units[b, :, :n] = item.units[variant, :, part].float()
             f0[b, :n], voiced[b, :n] = item.f0[part], item.voiced[part]
             level[b, :n] = (item.loudness[part] + gain_db).clamp(min=-100.0)
+            if draw[3] < _NOISE_FLOOR_SHARE:  # the source's noise, which the voice must not say
+                floor_db = float(level[b, :n].max()) - 12 - 50 * draw[4]
+                level[b, :n] = 10 * torch.log10(10 ** (level[b, :n] / 10) + 10 ** (floor_db / 10))
             mask[b, :n] = 1.0
             speaker[b, item.speaker] = 1.0
             crops.append(Crop(item, start, gain_db))
@@ -183,30 +203,3 @@ class DenoiserTask:
         square = sum((item.mel.double().square().sum(1) for item in self.items), torch.zeros(1))
         self.denoiser.mel_mean.copy_(mean)
         self.denoiser.mel_std.copy_((square / total - mean.square()).clamp(min=1e-4).sqrt())
-
-
-def _disguised_units(
-    encoder: PhoneticEncoder,
-    wave: np.typing.NDArray[np.float32],
-    augment: SpectralAugment,
-    variants: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """(variants, D, frames): the first of the recording as it is; the others at any delay."""
-    delays = encoder.config.delays
-    longest = max(delays)
-    frames = -(-len(wave) // encoder.hop_length)
-    padded = np.pad(wave, (0, (frames + longest) * encoder.hop_length - len(wave)))
-    power = log_power(encoder, padded).float().exp()
-    bands = [encoder.bands(power[None])]
-    if variants > 1:
-        copies = power.expand(variants - 1, -1, -1).clone()
-        disguised = augment.power(copies, generator)
-        bands.append(encoder.bands(disguised, augment.filters(variants - 1, generator)))
-    units: list[Tensor] = []
-    for heard in torch.split(torch.cat(bands), 1):
-        delay = encoder.config.lookahead_frames
-        if units and float(torch.rand(1, generator=generator)) > _OWN_DELAY:
-            delay = delays[int(torch.randint(len(delays), (1,), generator=generator))]
-        units.append(encoder.encode(heard[:, : frames + delay], delay)[0][:, delay:])
-    return torch.cat(units).transpose(1, 2)

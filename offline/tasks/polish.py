@@ -44,10 +44,25 @@ class PolishTask:
         shares: Sequence[float] | None = None,
         batch: int = 6,
         crop_frames: int = 128,
+        others: Sequence[Path] = (),
+        noise: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
-        """denoiser, vocoder: weights to begin with, the vocoder's with its critics."""
+        """denoiser, vocoder: weights to begin with, the vocoder's with its critics.
+
+        The rest as for `DenoiserTask`.
+        """
         self.inner = DenoiserTask(
-            voice, encoder, features, manifest, shares, batch=batch, crop_frames=crop_frames
+            voice,
+            encoder,
+            features,
+            manifest,
+            shares,
+            batch=batch,
+            crop_frames=crop_frames,
+            others=others,
+            noise=noise,
+            cache=cache,
         )
         self.voice, self.features = voice, features
         self.sigma = voice.denoiser.sigma_max

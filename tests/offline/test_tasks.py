@@ -240,6 +240,7 @@ def arguments(network: str, corpus: Path, **given: object) -> argparse.Namespace
         "features": corpus / "features",
         "alignments": [],
         "more": [],
+        "others": [],
         "objective": "edm",
         "denoiser": None,
         "vocoder": None,

@@ -1,0 +1,99 @@
+"""Units of recordings in several disguises, computed once for an encoder and kept beside its run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from core.content.phonetic import PhoneticEncoder
+from offline.augment import SpectralAugment
+from offline.preprocess import Utterance, load_wave, wave_path
+from offline.tasks.content import log_power
+
+_OWN_DELAY = 0.6  # share of the disguises heard at the voice's own delay, the rest at any
+
+
+def disguised_units(
+    encoder: PhoneticEncoder,
+    features: Path,
+    utterances: Sequence[Utterance],
+    others: Sequence[Path],
+    augment: SpectralAugment,
+    variants: int,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> list[Tensor]:
+    """Of each recording (variants', D, T) in half precision, the first as it is.
+
+    variants: how many in all of the recording itself. others: feature folders that may hold the
+    same recording in another disguise; each adds its units, as they are and augmented.
+    cache: folder to keep them in.
+    """
+    file = None if cache is None else cache / f"units-{_key(encoder, utterances, others, variants)}"
+    if file is not None and file.is_file():
+        kept: list[Tensor] = torch.load(file, weights_only=True)
+        return kept
+    generator = torch.Generator().manual_seed(seed)
+    units = []
+    with torch.inference_mode():
+        for utterance in tqdm(utterances, "units", disable=None):
+            wave = load_wave(features, utterance)
+            parts = [_units(encoder, wave, augment, 1, variants - 1, generator)]
+            for folder in others:
+                if wave_path(folder, utterance.path).is_file():
+                    other = load_wave(folder, utterance)[: len(wave)]
+                    other = np.pad(other, (0, len(wave) - len(other)))
+                    parts.append(_units(encoder, other, augment, 1, 1, generator))
+            units.append(torch.cat(parts).half())
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(units, file)
+    return units
+
+
+def _units(
+    encoder: PhoneticEncoder,
+    wave: NDArray[np.float32],
+    augment: SpectralAugment,
+    plain: int,
+    disguised: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """(plain + disguised, D, frames): plain at the voice's own delay, the others at any."""
+    delays = encoder.config.delays
+    frames = encoder.audio.frames(len(wave))
+    padded = np.pad(wave, (0, (frames + max(delays)) * encoder.hop_length - len(wave)))
+    power = log_power(encoder, padded).float().exp()
+    bands = [encoder.bands(power[None])] * plain
+    if disguised:
+        copies = augment.power(power.expand(disguised, -1, -1).clone(), generator)
+        bands.append(encoder.bands(copies, augment.filters(disguised, generator)))
+    units: list[Tensor] = []
+    for i, heard in enumerate(torch.split(torch.cat(bands), 1)):
+        delay = encoder.config.lookahead_frames
+        if i >= plain and float(torch.rand(1, generator=generator)) > _OWN_DELAY:
+            delay = delays[int(torch.randint(len(delays), (1,), generator=generator))]
+        units.append(encoder.encode(heard[:, : frames + delay], delay)[0][:, delay:])
+    return torch.cat(units).transpose(1, 2)
+
+
+def _key(
+    encoder: PhoneticEncoder,
+    utterances: Sequence[Utterance],
+    others: Sequence[Path],
+    variants: int,
+) -> str:
+    """Names the encoder's weights and what is asked of it."""
+    digest = hashlib.sha256(repr((variants, [str(o) for o in others])).encode())
+    for utterance in utterances:
+        digest.update(utterance.path.encode())
+    for name, weight in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + weight.numpy().tobytes())
+    return digest.hexdigest()[:16] + ".pt"
