@@ -216,7 +216,7 @@ class VoiceConfig:
         names = self._names()
         for part in (part.strip() for part in words.split(",")):
             name, colon, weight = (part, "", "") if part in names else part.rpartition(":")
-            index = self.speaker_index(name if colon else part)
+            index = self.speaker_index(name.strip() if colon else part)
             try:
                 weights[index] += float(weight) if colon else 1.0
             except ValueError:

@@ -80,6 +80,9 @@ def test_bad_voice(
     [
         (["--sampler", "magic"], ['"magic"', "ddim", "dpmpp_2m"]),
         (["--speaker", "caruso"], ['"caruso"', "kathleen"]),
+        (["--speaker", "kathleen:0.5,caruso:0.5"], ['"caruso"', "flemishguy"]),
+        (["--speaker", "kathleen:-1,flemishguy:2"], ["0 or more", "-1.0"]),
+        (["--speaker", "kathleen:0"], ["one above 0"]),
         (["--steps", "0"], ["steps must be at least 1, got 0"]),
         (["--steps", "1000000000"], ["steps must be at most"]),
         (["--shift", "99"], ["48 semitones, got 99"]),

@@ -41,7 +41,7 @@ def test_help_loads_neither_torch_nor_numpy() -> None:
         ([], "COMMAND"),
         (["sing"], "invalid choice: 'sing'"),
         (["convert", "a.wav"], "OUT"),
-        (["convert", "a.wav", "b.wav", "--shift", "high"], "invalid float value: 'high'"),
+        (["convert", "a.wav", "b.wav", "--shift", "high"], "invalid semitones value: 'high'"),
         (["convert", "a.wav", "b.wav", "--steps", "1.5"], "invalid int value: '1.5'"),
         (["live", "--backend", "jack"], "invalid choice: 'jack'"),
     ],
@@ -119,16 +119,18 @@ def test_options_change_the_sound_and_seeds_repeat_it(
         return (tmp_path / "out.wav").read_bytes()
 
     plain = sound()
-    assert sound() == plain
+    assert sound() == sound("--shift", "auto", "--speaker", "kathleen") == plain
     changed = [
         sound("--seed", 1),
         sound("--shift", -3.5),
         sound("--sampler", "heun", "--steps", 2),
         sound("--steps", 5),
+        sound("--shift", 0),
         sound("--speaker", "flemishguy"),
+        sound("--speaker", "kathleen:0.6,flemishguy:0.4"),
         sound("--gain-db", -6),
     ]
-    assert len({plain, *changed}) == 7
+    assert len({plain, *changed}) == 9
 
 
 @pytest.mark.parametrize("rate", [8000, 192_000])

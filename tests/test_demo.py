@@ -39,6 +39,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 def test_it_tells_what_the_engine_did(demo: Demo) -> None:
     lines = dict(re.findall(r"^(\S+(?: \S+)*) {2,}(.*)$", demo.out, re.MULTILINE))
     assert lines["voice"].startswith("embedded (kathleen)")
+    assert re.fullmatch(r"\+\d\.\d semitones, automatic, at its end", lines["pitch shift"])
     assert float(lines["block"].split()[0]) <= 93
     assert float(lines["declared latency"].split()[0]) <= 160
     assert float(lines["real-time factor"]) > 0

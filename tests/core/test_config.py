@@ -29,8 +29,15 @@ from tests.toy import TOY
 
 @pytest.mark.parametrize(
     "config",
-    [VoiceConfig(), TOY, StreamConfig(), StreamConfig(3, 0, 7, "heun", 5), VoiceParams(-3.5)],
-    ids=["default", "toy", "stream", "another stream", "params"],
+    [
+        VoiceConfig(),
+        TOY,
+        StreamConfig(),
+        StreamConfig(3, 0, 7, "heun", 5),
+        VoiceParams(-3.5),
+        VoiceParams(None, speakers=(0.0, 0.6, 0.4)),
+    ],
+    ids=["default", "toy", "stream", "another stream", "params", "a mix"],
 )
 def test_json_and_back(config: Any) -> None:
     assert from_dict(type(config), json.loads(json.dumps(to_dict(config)))) == config
@@ -117,6 +124,11 @@ def test_none_where_it_may_be() -> None:
         (lambda: VoiceParams(pitch_shift=math.nan), "within .-48 semitones, got nan"),
         (lambda: VoiceParams(gain_db=1e6), "gain_db must lie between -120 and 60, got 1000000"),
         (lambda: VoiceParams(gate_db=math.nan), "gate_db must be a number"),
+        (lambda: VoiceParams(speakers=()), r"weights of speakers .* one above 0, got \(\)"),
+        (lambda: VoiceParams(speakers=(0.0, 0.0)), "weights of speakers must be 0 or more"),
+        (lambda: VoiceParams(speakers=(2.0, -1.0)), "weights of speakers must be 0 or more"),
+        (lambda: VoiceParams(speakers=(math.nan,)), "weights of speakers must be 0 or more"),
+        (lambda: VoiceParams(speakers=(math.inf,)), "weights of speakers must be 0 or more"),
         (lambda: VoiceParams(dry_mix=1.5), "dry_mix must lie between 0 and 1, got 1.5"),
     ],
 )
@@ -134,3 +146,45 @@ def test_speaker_by_name() -> None:
     assert config.speaker_index("b") == 1
     with pytest.raises(ConfigError, match='unknown speaker "c" in voice "duo"; known: a, b'):
         config.speaker_index("c")
+
+
+DUO = VoiceConfig(name="duo", speakers=(Speaker("a"), Speaker("b"), Speaker("c:2")))
+
+
+@pytest.mark.parametrize(
+    ("words", "weights"),
+    [
+        ("b", (0, 1, 0)),
+        ("a:0.6,b:0.4", (0.6, 0.4, 0)),
+        (" a : 3, b", (0.75, 0.25, 0)),
+        ("b:1,b:1,a:2", (0.5, 0.5, 0)),
+        ("c:2", (0, 0, 1)),
+        ("c:2:1,a:0", (0, 0, 1)),
+    ],
+)
+def test_a_mix_in_words(words: str, weights: tuple[float, ...]) -> None:
+    assert DUO.mix(words) == pytest.approx(weights)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("caruso", 'unknown speaker "caruso" in voice "duo"; known: a, b, c:2'),
+        ("a:0.6,caruso:0.4", 'unknown speaker "caruso"'),
+        ("", 'unknown speaker ""'),
+        ("a:loud", 'weight of speaker "a" must be a number, got "loud"'),
+        ("a:-1,b:2", "must be 0 or more"),
+        ("a:0", "one above 0"),
+        ("a:nan", "must be 0 or more"),
+    ],
+)
+def test_a_mix_that_cannot_be(words: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        DUO.mix(words)
+
+
+def test_weights_are_normalised_and_must_be_of_the_voices_speakers() -> None:
+    assert DUO.weights((1.0,)) == (1.0, 0.0, 0.0)
+    assert DUO.weights((1.0, 3.0, 0.0, 0.0)) == (0.25, 0.75, 0.0)
+    with pytest.raises(ConfigError, match="speaker 3 does not exist; the voice has 0 to 2"):
+        DUO.weights((1.0, 0.0, 0.0, 0.5))

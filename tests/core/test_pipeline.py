@@ -57,8 +57,14 @@ def test_what_follows_changes_nothing_before_the_lookahead(voice: VoiceModel) ->
 
 @pytest.mark.parametrize(
     "params",
-    [VoiceParams(pitch_shift=5.0), VoiceParams(speakers=(0, 1)), VoiceParams(gain_db=6.0)],
-    ids=["shift", "speaker", "gain"],
+    [
+        VoiceParams(pitch_shift=5.0),
+        VoiceParams(pitch_shift=0.0),
+        VoiceParams(speakers=(0, 1)),
+        VoiceParams(speakers=(0.9, 0.1)),
+        VoiceParams(gain_db=6.0),
+    ],
+    ids=["shift", "no shift", "speaker", "mix", "gain"],
 )
 def test_knobs_are_heard(voice: VoiceModel, params: VoiceParams) -> None:
     wave = speechlike(20_000)

@@ -174,3 +174,23 @@ def test_what_cannot_be_planned(tmp_path: Path) -> None:
 def test_an_unknown_format_becomes_wav(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a.wav"), tmp_path / "b.aiff"
     assert plan_targets([a, b], tmp_path / "out")[1] == (b, tmp_path / "out" / "b.wav")
+
+
+def test_an_automatic_shift_hears_the_whole_file_first(voice: VoiceModel, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.wav", 3.0, rate=22_050, channels=2)
+    low, high = (whole_shift(voice, source, speakers) for speakers in ((1.0,), (0.0, 1.0)))
+    assert low is not None
+    assert high is not None
+    assert low == pytest.approx(12 * np.log2(110 / 150), abs=2)  # it glides around 150 Hz
+    assert high - low == pytest.approx(12)
+    middle = whole_shift(voice, source, (1.0, 1.0))
+    assert middle == pytest.approx(low + 6)
+    run(voice, source, tmp_path / "auto.wav")
+    fixed = VoiceParams(pitch_shift=low)
+    convert_file(voice, source, tmp_path / "fixed.wav", fixed, StreamConfig())
+    assert (tmp_path / "auto.wav").read_bytes() == (tmp_path / "fixed.wav").read_bytes()
+
+
+def test_a_file_without_a_voice_has_no_median(voice: VoiceModel, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(9000), RATE)
+    assert whole_shift(voice, tmp_path / "silent.wav", (1.0,)) is None

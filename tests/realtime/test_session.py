@@ -11,15 +11,17 @@ import pytest
 from numpy.typing import NDArray
 
 from core.audio import load_mono, save_audio
-from core.config import VoiceParams
+from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError, ConfigError, DeviceError, VoiceChangerError
 from core.resampler import Resampler
+from core.streaming.converter import StreamingConverter
 from realtime.backend import AudioCallback
 from realtime.loopback import LoopbackBackend
 from realtime.plan import BlockProcessor
 from realtime.session import LiveSession, SessionEvent
 from realtime.stats import LiveStats, SessionState
 from tests.doubles import Delay, FailingProcessor, Gain, Identity, SlowProcessor
+from tests.toy import speechlike, toy_voice
 
 RATE = 48_000
 
@@ -411,6 +413,40 @@ def test_params_arrive_with_the_next_block() -> None:
     session = LiveSession(Gain(RATE, 480), backend, params=VoiceParams(gain_db=-20))
     play(session)
     np.testing.assert_allclose(backend.output, 0.1, rtol=1e-5)
+
+
+def test_the_speaker_may_change_while_the_session_runs() -> None:
+    """Every sample is there, no dropout, and what is played is what the converter makes of it."""
+    wave = speechlike(60 * 512)
+    stream = StreamConfig(block_frames=4)
+
+    class Switching(StreamingConverter):
+        """Assigns the session other params with its fifth block; the sixth hears them."""
+
+        def reset(self) -> None:
+            super().reset()
+            self.pushes = 0  # also after warming up
+
+        def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+            self.pushes += 1
+            if self.pushes == 5:
+                session.params = VoiceParams(speakers=(0.5, 0.5))
+            return super().push(block)
+
+    backend = LoopbackBackend(wave, sample_rate=44_100, trim=True)
+    session = LiveSession(Switching(toy_voice(), stream), backend)
+    stats = play(session)
+    assert stats.xruns == stats.dropped_samples == 0
+    assert len(backend.output) == len(wave)
+    plain = StreamingConverter(toy_voice(), stream)
+    parts = []
+    for number, at in enumerate(range(0, len(wave) + plain.latency, plain.block)):
+        if number == 5:
+            plain.params = VoiceParams(speakers=(0.5, 0.5))
+        block = wave[at : at + plain.block]
+        parts.append(plain.push(np.pad(block, (0, plain.block - len(block)))))
+    made = np.concatenate(parts)[plain.latency :]
+    np.testing.assert_allclose(backend.output, made[: len(wave)], atol=1e-6)
 
 
 def test_stats_tell_levels_timings_and_latency() -> None:

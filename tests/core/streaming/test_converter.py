@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.config import AudioConfig, F0Config, StreamConfig, VoiceParams
 from core.errors import ConfigError
 from core.pipeline import convert
+from core.speakers import RAMP_FRAMES
 from core.streaming.converter import StreamingConverter
 from core.streaming.meter import StageMeter
 from core.voice import VoiceModel
@@ -59,6 +60,15 @@ def test_plumbing_error(voice: VoiceModel, blocks: str) -> None:
     offline = convert(voice, wave, converter.params, converter.plan)
     assert relative(streamed[converter.latency :], offline) < 1e-5
     assert np.abs(offline).max() > 0.01
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_plumbing_error_of_a_mix_with_an_automatic_shift(voice: VoiceModel, blocks: str) -> None:
+    wave = speechlike(FRAMES * HOP)
+    converter = converter_for(voice, BLOCKS[blocks][0], speakers=(0.6, 0.4))
+    streamed = push_all(converter, wave, BLOCKS[blocks])
+    offline = convert(voice, wave, converter.params, converter.plan)
+    assert relative(streamed[converter.latency :], offline) < 1e-5
 
 
 @pytest.mark.parametrize("block", [1, 4, 11])
@@ -202,6 +212,57 @@ def test_params_may_change_while_sound_runs(voice: VoiceModel) -> None:
             dry = wave[at - converter.latency : at - converter.latency + converter.block]
             np.testing.assert_allclose(out, dry, atol=1e-6)
     assert converter.flush().shape == (converter.latency,)
+
+
+def switched(voice: VoiceModel, wave: Wave, before: VoiceParams, after: VoiceParams) -> Wave:
+    """The wave with other params from the middle on."""
+    converter = StreamingConverter(voice, StreamConfig(block_frames=4), before)
+    middle = len(wave) // 2 // converter.block * converter.block
+    parts = []
+    for at in range(0, len(wave), converter.block):
+        if at == middle:
+            converter.params = after
+        parts.append(converter.push(wave[at : at + converter.block]))
+    return np.concatenate([*parts, converter.flush()])
+
+
+@pytest.mark.parametrize("mix", [SECOND, (0.3, 0.7)], ids=["another", "a mix"])
+def test_speakers_change_without_a_gap(voice: VoiceModel, mix: tuple[float, ...]) -> None:
+    """Up to the switch all is the first's; after the ramp and what the networks remember, all is
+    what it would be had the other spoken from the start. Between them nothing jumps.
+    """
+    wave = speechlike(200 * HOP)
+    wave += 0.1 * np.sin(np.arange(len(wave)) * 2 * np.pi * 150 / 44_100).astype(np.float32)
+    one, other = VoiceParams(pitch_shift=2.0), VoiceParams(pitch_shift=2.0, speakers=mix)
+    switch, first, second = made = tuple(
+        switched(voice, wave, *pair) for pair in ((one, other), (one, one), (other, other))
+    )
+    plan = converter_for(voice).plan
+    assert len(switch) == len(wave) + plan.latency
+    # what a push changes is heard where its frames are, before the overlap of the vocoder
+    at = 100 * HOP + plan.lookahead - plan.lookahead_frames * HOP
+    np.testing.assert_array_equal(switch[:at], first[:at])
+    remembered = (RAMP_FRAMES + 40) * HOP + plan.latency  # the toy's networks: 3 x 3 layers
+    np.testing.assert_allclose(switch[at + remembered :], second[at + remembered :], atol=1e-6)
+    assert np.abs(first[at + remembered :] - second[at + remembered :]).max() > 1e-3
+    during = slice(at, at + remembered)
+    plain = max(np.abs(np.diff(w[during])).max() for w in (first, second))
+    assert np.abs(np.diff(switch[during])).max() < 1.5 * plain
+    quietest = [np.abs(w[during][: 40 * HOP]).reshape(40, HOP).max(1).min() for w in made]
+    assert quietest[0] > 0.5 * min(quietest[1:])
+
+
+def test_the_pitch_follows_when_the_speaker_changes(voice: VoiceModel) -> None:
+    """From a target of 110 Hz to one of 220 Hz."""
+    wave = speechlike(200 * HOP)
+    converter = converter_for(voice)
+    seen = []
+    for at in range(0, len(wave), converter.block):
+        if at == 100 * HOP:
+            converter.params = VoiceParams(speakers=SECOND)
+        converter.push(wave[at : at + converter.block])
+        seen.append(converter.pitch_shift)
+    assert seen[26 + 8] - seen[24] == pytest.approx(12, abs=1)
 
 
 def test_input_is_left_as_it_was_and_output_is_ones_own(voice: VoiceModel) -> None:
