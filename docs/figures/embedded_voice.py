@@ -4,7 +4,8 @@
 
 DATA is the folder of training speech; the speakers converted are those of offline/held_out.txt.
 Writes OUT/source, OUT/converted and OUT/pairs.tsv (source, converted, text, shift) for the judges.
-The shift brings each recording's median pitch onto the target's. Noise, rooms, levels, bands and
+The shift brings each recording's median pitch onto the target's, as one number (--shift median) or
+as it goes, then no number is written (--shift auto). Noise, rooms, levels, bands and
 codecs change what the converter hears (OUT/heard); the judges compare with the clean source.
 """
 
@@ -23,6 +24,7 @@ from core.resampler import Wave
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel, find_voice
 from docs.figures.conditions import Condition
+from offline.convert import whole_shift
 from offline.preprocess import held_out
 from realtime.loopback import LoopbackBackend
 from realtime.session import LiveSession
@@ -97,7 +99,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--voice", default="embedded")
-    parser.add_argument("--speaker")
+    parser.add_argument("--speaker", help="or a mix, as `moksori` takes it")
+    parser.add_argument("--shift", choices=("median", "auto"), default="median")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--sampler")
     parser.add_argument("--retrieval", type=float, default=VoiceParams().retrieval)
@@ -108,8 +111,7 @@ def main() -> None:
     args = parser.parse_args()
     condition = Condition.of(args)
     voice = VoiceModel.load(find_voice(args.voice))
-    speaker = voice.config.speaker_index(args.speaker) if args.speaker else 0
-    target_f0 = voice.config.speakers[speaker].f0_median
+    speakers = voice.config.mix(args.speaker) if args.speaker else (1.0,)
     stream = StreamConfig(steps=args.steps, sampler=args.sampler, lookahead_frames=args.lookahead)
     for folder in ("source", "heard", "converted"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
@@ -124,18 +126,19 @@ def main() -> None:
         source, heard, converted = (args.out / f / stem for f in ("source", "heard", "converted"))
         save_audio(source, wave, rate)
         save_audio(heard, condition.apply(wave, rate, args.data, number), rate)
-        clean, _ = load_mono(source, voice.config.audio.sample_rate)
-        f0, voiced = voice.analyser.f0(clean)
-        shift = round(12 * float(np.log2(target_f0 / np.median(f0[voiced]))), 1)
+        shift = None
+        if args.shift == "median" and (exact := whole_shift(voice, source, speakers)) is not None:
+            shift = round(exact, 1)
         convert_live(
             voice,
             heard,
             converted,
-            VoiceParams(pitch_shift=shift, speaker=speaker, retrieval=args.retrieval),
+            VoiceParams(pitch_shift=shift, speakers=speakers, retrieval=args.retrieval),
             stream,
         )
-        lines.append(f"source/{stem}\tconverted/{stem}\t{text}\t{shift}")
-        print(stem, shift, flush=True)
+        told = "" if shift is None else str(shift)
+        lines.append(f"source/{stem}\tconverted/{stem}\t{text}\t{told}")
+        print(stem, told, flush=True)
     (args.out / "pairs.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
