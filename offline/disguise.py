@@ -133,7 +133,7 @@ def disguise_features(
         target = wave_path(out, utterance.path)
         if not target.exists():
             own_rng = np.random.default_rng([seed, zlib.crc32(utterance.path.encode())])
-            donor = donors[own_rng.integers(len(donors))] if donors else None
+            donor = donors[int(own_rng.integers(len(donors)))] if donors else None
             wave = disguise(load_wave(features, utterance), rate, own_rng, donor)
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_suffix(".part")
