@@ -179,6 +179,15 @@ def _pitch(narrow: Array) -> tuple[Array, Array]:
     return pyworld.stonemask(narrow, f0, at, _RATE), at
 
 
+def _aperiodicity(narrow: Array, f0: Array, at: Array) -> Array:
+    """D4C at every other frame, the dearest step; it hears 30 ms at a time anyway. (T, bins)"""
+    f0, at = np.ascontiguousarray(f0[::2]), np.ascontiguousarray(at[::2])
+    coarse = pyworld.d4c(narrow, f0, at, _RATE, fft_size=_N_FFT)
+    fine: Array = np.repeat(coarse, 2, axis=0)
+    fine[1:-1:2] = (coarse[:-1] + coarse[1:]) / 2
+    return fine
+
+
 def _spoken(
     wave: NDArray[np.float32],
     rate: int,
@@ -192,7 +201,7 @@ def _spoken(
     if power < 1e-12:
         return np.zeros_like(wave)
     envelope = pyworld.cheaptrick(narrow, f0, at, _RATE, fft_size=_N_FFT)
-    aperiodicity = pyworld.d4c(narrow, f0, at, _RATE, fft_size=_N_FFT)
+    aperiodicity = _aperiodicity(narrow, f0, at)[: len(f0)]
     envelope = _warped(envelope, other)
     aperiodicity = np.clip(_warped(aperiodicity, other) ** other.breath, 1e-6, 1.0)
     voiced = f0 > 0
