@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,10 +37,21 @@ class Analyser:
     def __init__(self, config: VoiceConfig, encoder: PhoneticEncoder) -> None:
         self.config, self.encoder = config, encoder
         self.f0: F0Estimator = f0_estimator(config.audio, config.f0)
+        self._f0_within: dict[int, F0Estimator] = {}
+
+    def f0_within(self, lookahead_frames: int | None) -> F0Estimator:
+        """The f0 estimator that waits no longer than the content encoder does at that lookahead."""
+        audio, own = self.config.audio, self.config.f0
+        frames = audio.frames(self.encoder.lookahead(lookahead_frames))
+        frames = max(min(frames, own.lookahead_frames or frames), 1)
+        if frames not in self._f0_within:
+            self._f0_within[frames] = f0_estimator(audio, replace(own, lookahead_frames=frames))
+        return self._f0_within[frames]
 
     def lookahead(self, stream: StreamConfig) -> Lookahead:
         """What a live analysis in such blocks needs of the future."""
-        f0 = self.f0.stream(stream.block_frames, stream.context_frames)
+        estimator = self.f0_within(stream.lookahead_frames)
+        f0 = estimator.stream(stream.block_frames, stream.context_frames)
         groups = -(-f0.lookahead // f0.block)  # f0 commits whole groups of frames
         return Lookahead(self.encoder.lookahead(stream.lookahead_frames), groups * f0.block)
 
@@ -53,7 +64,7 @@ class Analyser:
         """wave (T,) at the voice's rate -> conditions of ceil(T / hop) frames.
 
         With a plan, parts that cannot stream exactly hear the very windows of a live run.
-        lookahead_frames: of the content encoder; None takes the voice's own.
+        lookahead_frames: of the content encoder, None takes the voice's own; f0 waits no longer.
         """
         if not len(wave):
             raise ConfigError("nothing to analyse: the wave has no samples")
@@ -61,10 +72,11 @@ class Analyser:
         with torch.inference_mode():
             units = self.encoder(tensor, lookahead_frames)
             level = loudness(tensor, self.config.audio.hop_length)
-        if plan is None or self.f0.streams_exactly:
-            f0, voiced = self.f0(wave)
+        estimator = self.f0_within(lookahead_frames)
+        if plan is None or estimator.streams_exactly:
+            f0, voiced = estimator(wave)
         else:
-            stream = self.f0.stream(plan.block_frames, plan.context_frames)
+            stream = estimator.stream(plan.block_frames, plan.context_frames)
             parts = [stream.push(wave[i : i + plan.block]) for i in range(0, len(wave), plan.block)]
             parts.append(stream.flush())
             f0 = np.concatenate([p[0] for p in parts])
@@ -94,7 +106,8 @@ class AnalysisStream:
     def __init__(self, analyser: Analyser, plan: StreamPlan) -> None:
         self._analyser, self._plan = analyser, plan
         self._hop = plan.audio.hop_length
-        self._f0 = analyser.f0.stream(plan.block_frames, plan.context_frames)
+        estimator = analyser.f0_within(plan.stream.lookahead_frames)
+        self._f0 = estimator.stream(plan.block_frames, plan.context_frames)
         self.stage_seconds: dict[str, float] = {}
         self.reset()
 

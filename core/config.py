@@ -111,13 +111,21 @@ class ContentConfig:
 
 @dataclass(frozen=True)
 class F0Config:
-    """Which estimator hears the pitch, and between which bounds (Hz)."""
+    """Which estimator hears the pitch, and between which bounds (Hz).
+
+    lookahead_frames: the most it may wait for after a frame's end; None is what suits it best.
+    """
 
     estimator: str = "autocorrelation"
     f0_min: float = 55.0
     f0_max: float = 1100.0
+    lookahead_frames: int | None = None
 
     def __post_init__(self) -> None:
+        _require(
+            self.lookahead_frames is None or self.lookahead_frames >= 1,
+            f"the lookahead of f0 must be at least 1 frame, got {self.lookahead_frames}",
+        )
         _require(
             0 < self.f0_min < self.f0_max,
             f"f0_min must lie between 0 and f0_max, got {self.f0_min} and {self.f0_max}",

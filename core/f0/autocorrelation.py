@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.config import AudioConfig, F0Config
 from core.f0.peaks import strongest_peaks
-from core.f0.tracked import Candidates, Tracked, analysis_rate
+from core.f0.tracked import Candidates, Tracked, analysis_rate, within
 from core.f0.tracker import TrackerConfig
 
 
@@ -35,14 +35,23 @@ class AutocorrelationConfig:
 class AutocorrelationAnalysis:
     """r(lag) = rx(lag) / rw(lag), both 1 at lag 0; the peaks of r are candidates."""
 
-    def __init__(self, rate: float, config: F0Config, settings: AutocorrelationConfig) -> None:
+    def __init__(
+        self,
+        rate: float,
+        config: F0Config,
+        settings: AutocorrelationConfig,
+        longest_future: int | None = None,
+    ) -> None:
         half = int(np.ceil(0.5 * settings.periods * rate / config.f0_min))
         self.past = self.future = half
+        if longest_future is not None:  # the window falls faster than it rises, its top stays
+            self.future = min(half, longest_future)
         self.candidates = settings.candidates
         self._rate = rate * settings.upsampling
         self._first = int(self._rate / config.f0_max)
         lags = int(np.ceil(self._rate / config.f0_min)) + 2
-        self._window = np.hanning(2 * half + 2)[1:-1]
+        rise, fall = np.hanning(2 * half + 2)[1:-1], np.hanning(2 * self.future + 2)[1:-1]
+        self._window = np.concatenate([rise[:half], fall[self.future :]])
         self._n_fft = 1 << (2 * half + lags // settings.upsampling).bit_length()
         self._n_out = self._n_fft * settings.upsampling
         self._lags = lags
@@ -81,5 +90,6 @@ class Autocorrelation(Tracked):
         tracker: TrackerConfig | None = None,
     ) -> None:
         settings = settings or AutocorrelationConfig()
-        analysis = AutocorrelationAnalysis(analysis_rate(audio), config, settings)
-        super().__init__(audio, analysis, tracker or TrackerConfig())
+        tracker, future = within(audio, tracker or TrackerConfig(), config.lookahead_frames)
+        analysis = AutocorrelationAnalysis(analysis_rate(audio), config, settings, future)
+        super().__init__(audio, analysis, tracker)

@@ -14,7 +14,7 @@ class Pyin(Windowed):
     """See F0Estimator."""
 
     def __init__(self, audio: AudioConfig, config: F0Config, lookahead_frames: int = 4) -> None:
-        super().__init__(audio, lookahead_frames)
+        super().__init__(audio, config, lookahead_frames)
         self._config = config
         # two periods of the lowest pitch, as a power of two
         self._frame_length = 1 << int(2 * audio.sample_rate / config.f0_min).bit_length()

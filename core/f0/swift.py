@@ -30,7 +30,7 @@ class Swift(Windowed):
                 'the f0 estimator "swift" needs the package swift-f0, which is not installed; '
                 "install it with: pip install swift-f0"
             ) from None
-        super().__init__(audio, lookahead_frames)
+        super().__init__(audio, config, lookahead_frames)
         self._config = config
         self._threshold = threshold
         self._detector = SwiftF0(threads=1, spin=False)

@@ -7,6 +7,7 @@ window         [--past--|--future--]              windows of `lag_frames` later 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -118,6 +119,23 @@ class Tracked:
         parts = [stream.push(wave[at : at + size]) for at in range(0, len(wave), size)]
         parts.append(stream.flush())
         return np.concatenate([f0 for f0, _ in parts]), np.concatenate([v for _, v in parts])
+
+
+def within(
+    audio: AudioConfig, tracker: TrackerConfig, frames: int | None
+) -> tuple[TrackerConfig, int | None]:
+    """A tracker and the longest `future` of a window that need `frames` of lookahead at most.
+
+    A window that is shorter after its centre than before costs less accuracy than a hasty tracker,
+    so that keeps its lag as far as any window is left.
+    """
+    if frames is None:
+        return tracker, None
+    lag = min(tracker.lag_frames, frames - 1)
+    factor = decimation_factor(audio.sample_rate, audio.hop_length, LOWEST_RATE)
+    reach = Decimator(factor).reach
+    last = (frames - lag + 1) * audio.hop_length - reach - 1
+    return replace(tracker, lag_frames=lag), last // factor + 1 - audio.hop_length // factor // 2
 
 
 def analysis_rate(audio: AudioConfig) -> float:

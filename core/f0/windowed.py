@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import AudioConfig
+from core.config import AudioConfig, F0Config
 from core.errors import ConfigError
 from core.f0.frames import DEFAULT_F0, hold
 
@@ -81,9 +81,10 @@ class Windowed:
     context = 0
     streams_exactly = False
 
-    def __init__(self, audio: AudioConfig, lookahead_frames: int) -> None:
+    def __init__(self, audio: AudioConfig, config: F0Config, lookahead_frames: int) -> None:
+        """lookahead_frames: what suits the library, less where the config wants less."""
         self._audio = audio
-        self._lookahead_frames = lookahead_frames
+        self._lookahead_frames = min(lookahead_frames, config.lookahead_frames or lookahead_frames)
 
     def _estimate(self, wave: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         raise NotImplementedError

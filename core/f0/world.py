@@ -37,7 +37,7 @@ class Dio(Windowed):
     """See F0Estimator. DIO's candidates, refined by StoneMask."""
 
     def __init__(self, audio: AudioConfig, config: F0Config, lookahead_frames: int = 4) -> None:
-        super().__init__(audio, lookahead_frames)
+        super().__init__(audio, config, lookahead_frames)
         self._config = config
 
     def _estimate(self, wave: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -58,7 +58,7 @@ class Harvest(Windowed):
     """See F0Estimator. The offline reference; it wants to see much future."""
 
     def __init__(self, audio: AudioConfig, config: F0Config, lookahead_frames: int = 8) -> None:
-        super().__init__(audio, lookahead_frames)
+        super().__init__(audio, config, lookahead_frames)
         self._config = config
 
     def _estimate(self, wave: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.config import AudioConfig, F0Config
 from core.f0.peaks import strongest_peaks
-from core.f0.tracked import Candidates, Tracked, analysis_rate
+from core.f0.tracked import Candidates, Tracked, analysis_rate, within
 from core.f0.tracker import TrackerConfig
 
 
@@ -33,13 +33,21 @@ class YinConfig:
 class YinAnalysis:
     """d(lag) = sum of (x[t] - x[t + lag])^2 over t; strength 1 - d / mean of d up to lag."""
 
-    def __init__(self, rate: float, config: F0Config, settings: YinConfig) -> None:
+    def __init__(
+        self,
+        rate: float,
+        config: F0Config,
+        settings: YinConfig,
+        longest_future: int | None = None,
+    ) -> None:
         up = settings.upsampling
         longest = int(np.ceil(rate / config.f0_min)) + 2
         self._width = round(settings.integration_seconds * rate)
         total = self._width + longest
-        self.past = total // 2
-        self.future = total - self.past
+        self.future = total - total // 2
+        if longest_future is not None:  # the window moves into the past
+            self.future = min(self.future, longest_future)
+        self.past = total - self.future
         self.candidates = settings.candidates
         self._up = up
         self._rate = rate * up
@@ -83,5 +91,7 @@ class Yin(Tracked):
         settings: YinConfig | None = None,
         tracker: TrackerConfig | None = None,
     ) -> None:
-        analysis = YinAnalysis(analysis_rate(audio), config, settings or YinConfig())
-        super().__init__(audio, analysis, tracker or TrackerConfig(voicing_threshold=0.42))
+        tracker = tracker or TrackerConfig(voicing_threshold=0.42)
+        tracker, future = within(audio, tracker, config.lookahead_frames)
+        analysis = YinAnalysis(analysis_rate(audio), config, settings or YinConfig(), future)
+        super().__init__(audio, analysis, tracker)

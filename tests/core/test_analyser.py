@@ -53,10 +53,11 @@ def test_frames_cover_any_length(samples: int, live: bool) -> None:
 
 
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_stream_equals_the_whole(blocks: str) -> None:
+@pytest.mark.parametrize("lookahead", [None, 14, 4, 1, 0])
+def test_stream_equals_the_whole(blocks: str, lookahead: int | None) -> None:
     voice, wave = toy_voice(), speechlike(FRAMES * HOP)
-    plan = plan_for(voice, StreamConfig(block_frames=BLOCKS[blocks][0]))
-    whole = voice.analyser(wave)
+    plan = plan_for(voice, StreamConfig(BLOCKS[blocks][0], lookahead_frames=lookahead))
+    whole = voice.analyser(wave, lookahead_frames=lookahead)
     assert 0.1 < float(whole.voiced.float().mean()) < 0.9
     assert_same(stream(voice, wave, BLOCKS[blocks], plan), whole)
 
@@ -86,13 +87,12 @@ def test_nothing_to_analyse() -> None:
         toy_voice().analyser(np.zeros(0, np.float32))
 
 
-def test_the_slowest_part_sets_the_lookahead() -> None:
-    voice = toy_voice()
-    lookahead = voice.analyser.lookahead(StreamConfig())
-    assert lookahead.content == voice.encoder.lookahead()
-    assert 0 <= lookahead.f0 - voice.analyser.f0.stream(4, 24).lookahead < HOP
-    assert (
-        plan_for(voice, StreamConfig()).lookahead
-        >= lookahead.samples
-        == max(lookahead.content, lookahead.f0)
-    )
+@pytest.mark.parametrize("frames", [None, 14, 4, 1, 0])
+def test_the_content_sets_the_lookahead_and_f0_waits_no_longer(frames: int | None) -> None:
+    voice, stream = toy_voice(), StreamConfig(lookahead_frames=frames)
+    lookahead = voice.analyser.lookahead(stream)
+    assert lookahead.content == voice.encoder.lookahead(frames)
+    plan = plan_for(voice, stream)
+    assert lookahead.f0 <= plan.lookahead == TOY.audio.frames(lookahead.content) * HOP
+    wave = speechlike(40 * HOP)
+    assert_same([voice.analyser(wave, plan, frames)], voice.analyser(wave, None, frames))

@@ -102,6 +102,7 @@ def test_none_where_it_may_be() -> None:
         (lambda: VoiceConfig(content=ContentConfig(n_fft=256)), r"must exceed hop_length \(512\)"),
         (lambda: VoiceConfig(content=ContentConfig(n_fft=1023)), "evenly, got 1023"),
         (lambda: ContentConfig(dim=0), "dim must be at least 1, got 0"),
+        (lambda: F0Config(lookahead_frames=0), "lookahead of f0 must be at least 1 frame"),
         (lambda: F0Config(f0_min=0.0), "f0_min must lie between 0 and f0_max"),
         (lambda: DenoiserConfig(sigma_min=30.0), "sigma_min must lie between"),
         (lambda: DenoiserConfig(kernel=0), "kernel must be at least 1, got 0"),
