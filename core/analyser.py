@@ -14,7 +14,7 @@ from core.config import StreamConfig, VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.errors import ConfigError
 from core.f0 import F0Estimator, f0_estimator
-from core.features import Conditions, loudness
+from core.features import Conditions, brightness, loudness
 from core.streaming.plan import StreamPlan
 
 
@@ -72,6 +72,7 @@ class Analyser:
         with torch.inference_mode():
             units = self.encoder(tensor, lookahead_frames)
             level = loudness(tensor, self.config.audio.hop_length)
+            bright = brightness(tensor, self.config.audio.hop_length)
         estimator = self.f0_within(lookahead_frames)
         if plan is None or estimator.streams_exactly:
             f0, voiced = estimator(wave)
@@ -87,6 +88,7 @@ class Analyser:
             torch.from_numpy(voiced)[None],
             level,
             self.first_speaker(len(f0)),
+            bright,
         )
 
     def first_speaker(self, frames: int) -> Tensor:
@@ -120,7 +122,9 @@ class AnalysisStream:
         """Forgets everything heard."""
         self._f0.reset()
         self._content = self._analyser.encoder.init_state(delay=self._plan.stream.lookahead_frames)
-        self._waiting: list[Tensor] | None = None  # units, f0, voiced, loudness: (1, ..., frames)
+        self._waiting: list[Tensor] | None = (
+            None  # of Conditions, but the speaker: (1, ..., frames)
+        )
         self._pushed = self._committed = 0  # frames
 
     def push(self, wave: NDArray[np.float32]) -> Conditions | None:
@@ -134,13 +138,14 @@ class AnalysisStream:
         heard = time.perf_counter()
         tensor = torch.from_numpy(wave)[None]
         units, self._content = self._analyser.encoder.step(tensor, self._content)
-        level = loudness(tensor, self._hop)
+        level, bright = loudness(tensor, self._hop), brightness(tensor, self._hop)
         self.stage_seconds = {"f0": heard - started, "content": time.perf_counter() - heard}
         new: list[Tensor] = [
             units,
             torch.from_numpy(f0)[None],
             torch.from_numpy(voiced)[None],
             level,
+            bright,
         ]
         if self._waiting is not None:
             new = [torch.cat(pair, -1) for pair in zip(self._waiting, new, strict=True)]
@@ -150,5 +155,6 @@ class AnalysisStream:
         self._waiting = [part[..., ready:] for part in new]
         if not ready:
             return None
-        units, pitch, voicing, level = (part[..., :ready] for part in new)
-        return Conditions(units, pitch, voicing, level, self._analyser.first_speaker(ready))
+        units, pitch, voicing, level, bright = (part[..., :ready] for part in new)
+        speaker = self._analyser.first_speaker(ready)
+        return Conditions(units, pitch, voicing, level, speaker, bright)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 LOUDNESS_FLOOR_DB = -100.0
+_EMPHASIS = 0.95
 
 
 @dataclass(frozen=True)
 class Conditions:
     """All on the mel grid. units (B, D, T); f0 in Hz, continuous, (B, T); voiced bool (B, T);
     loudness in dB re full scale (B, T); speaker: weight of each target in the voice, (B, S, T).
+    brightness: loudness of what pre-emphasis leaves, (B, T), for the gate alone: None in training.
     """
 
     units: Tensor
@@ -21,6 +23,7 @@ class Conditions:
     voiced: Tensor
     loudness: Tensor
     speaker: Tensor
+    brightness: Tensor | None = None
 
     @property
     def frames(self) -> int:
@@ -38,6 +41,7 @@ class Conditions:
             self,
             voiced=torch.zeros_like(self.voiced),
             loudness=torch.full_like(self.loudness, LOUDNESS_FLOOR_DB),
+            brightness=None,
         )
 
     def slice(self, start: int, stop: int) -> Conditions:
@@ -48,12 +52,27 @@ class Conditions:
             self.voiced[:, start:stop],
             self.loudness[:, start:stop],
             self.speaker[..., start:stop],
+            None if self.brightness is None else self.brightness[:, start:stop],
         )
 
 
 def loudness(wave: Tensor, hop_length: int) -> Tensor:
     """wave (B, T) -> mean power of each frame in dB (B, ceil(T / hop)), no lower than the floor."""
-    frames = -(-wave.shape[-1] // hop_length)
-    padded = torch.nn.functional.pad(wave, (0, frames * hop_length - wave.shape[-1]))
-    power = padded.unfold(-1, hop_length, hop_length).square().mean(-1)
-    return 10 * torch.log10(power + 10 ** (LOUDNESS_FLOOR_DB / 10))
+    return _decibels(_frames(wave, hop_length))
+
+
+def brightness(wave: Tensor, hop_length: int) -> Tensor:
+    """As `loudness`, of each frame's pre-emphasised inside: high sounds count, low ones hardly."""
+    frames = _frames(wave, hop_length)
+    return _decibels(frames[..., 1:] - _EMPHASIS * frames[..., :-1])
+
+
+def _frames(wave: Tensor, hop_length: int) -> Tensor:
+    """(B, T) -> (B, ceil(T / hop), hop), the last one filled up with silence."""
+    count = -(-wave.shape[-1] // hop_length)
+    padded = torch.nn.functional.pad(wave, (0, count * hop_length - wave.shape[-1]))
+    return padded.unfold(-1, hop_length, hop_length)
+
+
+def _decibels(frames: Tensor) -> Tensor:
+    return 10 * torch.log10(frames.square().mean(-1) + 10 ** (LOUDNESS_FLOOR_DB / 10))

@@ -50,7 +50,7 @@ class Synthesis:
             steps or config.steps, levels.sigma_min, levels.sigma_max, levels.rho
         )
         self._tape = NoiseTape(seed, config.mel.n_mels)
-        self._gate = Gate(config.audio.hop_length)
+        self._gate = Gate(config.audio)
         self._ramp = SpeakerRamp()
         medians = [speaker.f0_median for speaker in config.speakers]
         self._auto_shift = AutoShift(medians, config.audio.frame_rate)
@@ -90,7 +90,8 @@ class Synthesis:
             mel, wanted.f0, wanted.voiced, self._vocoder_state
         )
         gain = 10 ** (params.gain_db / 20)
-        wave: Tensor = made * self._gate(conditions.loudness, params.gate_db) * gain
+        gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
+        wave: Tensor = made * gate * gain
         self.stage_seconds = {
             "denoiser": denoised - started,
             "vocoder": time.perf_counter() - denoised,

@@ -34,7 +34,7 @@ def stream(
 def assert_same(parts: list[Conditions], whole: Conditions) -> None:
     n = sum(part.frames for part in parts)
     assert n > 0
-    for name in ("units", "f0", "voiced", "loudness"):
+    for name in ("units", "f0", "voiced", "loudness", "brightness"):
         joined = torch.cat([getattr(part, name) for part in parts], -1)
         wanted = getattr(whole, name)[..., :n]
         torch.testing.assert_close(joined, wanted, rtol=1e-5, atol=1e-4, msg=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.features import LOUDNESS_FLOOR_DB, loudness
+from core.features import LOUDNESS_FLOOR_DB, brightness, loudness
 from tests.toy import toy_conditions
 
 
@@ -17,6 +17,14 @@ def test_loudness_covers_any_length(samples: int, frames: int) -> None:
 def test_loudness_is_mean_power_in_db_above_a_floor() -> None:
     wave = torch.cat([torch.zeros(512), torch.full((512,), 0.1), torch.ones(512)])[None]
     assert loudness(wave, 512)[0].tolist() == pytest.approx([LOUDNESS_FLOOR_DB, -20, 0], abs=1e-3)
+
+
+def test_brightness_hears_high_sounds() -> None:
+    n = torch.arange(2048) / 44_100
+    low, high = (torch.sin(2 * torch.pi * hz * n)[None] for hz in (200.0, 8000.0))
+    assert (brightness(low, 512) < loudness(low, 512) - 20).all()
+    torch.testing.assert_close(brightness(high, 512), loudness(high, 512), atol=2.0, rtol=0.0)
+    assert (brightness(0 * low, 512) == LOUDNESS_FLOOR_DB).all()
 
 
 def test_shifted_moves_the_pitch_alone() -> None:
