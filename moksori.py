@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,7 +255,15 @@ def _stream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="of the sampler (default: the voice's)")
     parser.add_argument("--sampler", help="ddim, euler, heun, dpmpp_2m (default: the voice's)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
-    parser.add_argument("--block-ms", type=float, default=46.0, help="live block, whole mel frames")
+    parser.add_argument(
+        "--low-latency", action="store_true", help="live: the least delay, for a faster computer"
+    )
+    parser.add_argument("--block-ms", type=float, help="live block, whole frames (default: 35)")
+    parser.add_argument(
+        "--lookahead-ms",
+        type=float,
+        help="what is heard ahead, of the lengths a voice was trained for (default: the voice's)",
+    )
 
 
 @dataclass(frozen=True)
@@ -274,21 +282,15 @@ class _Wish:
 
 
 def _wish(args: argparse.Namespace) -> _Wish:
-    from core.config import StreamConfig, VoiceParams
+    from core.config import VoiceParams
     from core.diffusion.samplers import get_sampler
-    from core.streaming.plan import block_frames_from_ms
     from core.voice import find_voice, read_config
 
     if args.sampler is not None:
         get_sampler(args.sampler)
     path = find_voice(args.voice)
     config = read_config(path)
-    stream = StreamConfig(
-        block_frames=block_frames_from_ms(config.audio, args.block_ms),
-        steps=args.steps,
-        sampler=args.sampler,
-        seed=args.seed,
-    )
+    stream = _stream(args, config)
     if not hasattr(args, "speaker"):  # bench measures the voice as it is
         return _Wish(path, config, stream, VoiceParams())
     params = VoiceParams(
@@ -299,6 +301,26 @@ def _wish(args: argparse.Namespace) -> _Wish:
         speakers=config.mix(args.speaker) if args.speaker else (1.0,),
     )
     return _Wish(path, config, stream, params)
+
+
+def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
+    from core.config import LOW_LATENCY, StreamConfig
+    from core.errors import ConfigError
+    from core.streaming.plan import block_frames_from_ms, delay_from_ms
+
+    stream = LOW_LATENCY if args.low_latency else StreamConfig()
+    if args.low_latency and (args.block_ms is not None or args.lookahead_ms is not None):
+        raise ConfigError(
+            "--low-latency chooses block and lookahead; leave out --block-ms and --lookahead-ms"
+        )
+    if args.block_ms is not None:
+        block_frames = block_frames_from_ms(config.audio, args.block_ms)
+        stream = replace(stream, block_frames=block_frames)
+    if args.lookahead_ms is not None:
+        delay = delay_from_ms(config.audio, config.content, args.lookahead_ms)
+        stream = replace(stream, lookahead_frames=delay)
+    config.content.delay(stream.lookahead_frames)
+    return replace(stream, steps=args.steps, sampler=args.sampler, seed=args.seed)
 
 
 def _live_threads() -> None:
@@ -467,8 +489,8 @@ def _advise(stats: LiveStats) -> None:
     if stats.xruns:
         _say(
             f"{stats.xruns} dropouts, as a block took up to {stats.max_ms:.0f} ms of"
-            f" {stats.latency.block_ms:.0f}; close other programs, or use fewer --steps or a longer"
-            " --block-ms"
+            f" {stats.latency.block_ms:.0f}; close other programs, or use fewer --steps, a longer"
+            " --block-ms or no --low-latency"
         )
     elif stats.device_xruns:
         _say(f"{stats.device_xruns} dropouts of the device itself; try --device-latency high")

@@ -80,7 +80,7 @@ class ContentConfig:
     encoder: str = "phonetic"
     dim: int = 64
     delays: tuple[int, ...] = (0, 1, 2, 3, 4, 7, 14)
-    lookahead_frames: int = 4
+    lookahead_frames: int = 3
     n_fft: int = 1024
     n_bands: int = 80
     f_min: float = 60.0
@@ -251,11 +251,12 @@ class StreamConfig:
     """What fixes the lengths of a live stream; changing it means a new converter.
 
     block_frames: mel frames a push. context_frames: past a windowed analysis sees.
-    lookahead_frames: what the content encoder hears ahead, one of the delays it was trained for.
+    lookahead_frames: what the content encoder hears ahead, one of the delays it was trained for;
+    f0 waits no longer.
     lookahead_frames, steps and sampler: None takes the voice's own.
     """
 
-    block_frames: int = 4
+    block_frames: int = 3
     context_frames: int = 24
     steps: int | None = None
     sampler: str | None = None
@@ -274,6 +275,10 @@ class StreamConfig:
             self.steps is None or self.steps <= MAX_STEPS,
             f"steps must be at most {MAX_STEPS}, got {self.steps}",
         )
+
+
+LOW_LATENCY = StreamConfig(block_frames=2, lookahead_frames=1)
+"""52 ms with the embedded voice, for more computing and some clarity."""
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,7 @@ def convert_file(
     if not like_live:
         if params.pitch_shift is None:
             params = replace(params, pitch_shift=whole_shift(voice, source, params.speakers))
-        stream = StreamConfig(
-            block_frames=OFFLINE_BLOCK_FRAMES,
-            context_frames=stream.context_frames,
-            steps=stream.steps,
-            sampler=stream.sampler,
-            seed=stream.seed,
-        )
+        stream = replace(stream, block_frames=OFFLINE_BLOCK_FRAMES)
     converter = StreamingConverter(voice, stream, params)
     with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
         counted = _Counted(reader, progress)

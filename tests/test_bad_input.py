@@ -90,6 +90,8 @@ def test_bad_voice(
         (["--gain-db", "inf"], ["gain_db", "inf"]),
         (["--block-ms", "0"], ["longer than 0 ms", "got 0"]),
         (["--block-ms", "nan"], ["longer than 0 ms", "got nan"]),
+        (["--lookahead-ms", "-1"], ["0 ms or more", "got -1"]),
+        (["--low-latency", "--block-ms", "23"], ["--low-latency", "leave out --block-ms"]),
     ],
 )
 def test_bad_options(

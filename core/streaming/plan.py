@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from core.config import AudioConfig, StreamConfig
+from core.config import AudioConfig, ContentConfig, StreamConfig
 from core.errors import ConfigError
 
 MAX_BLOCK_MS = 10_000
@@ -158,3 +158,11 @@ def block_frames_from_ms(audio: AudioConfig, milliseconds: float) -> int:
         )
     frames = milliseconds * audio.sample_rate / (1000.0 * audio.hop_length)
     return max(1, math.floor(frames + 0.5))
+
+
+def delay_from_ms(audio: AudioConfig, content: ContentConfig, milliseconds: float) -> int:
+    """The lookahead in frames, of those the voice was trained for, nearest to that duration."""
+    if not 0 <= milliseconds < math.inf:
+        raise ConfigError(f"lookahead must be 0 ms or more, got {milliseconds}; try 50")
+    frames = milliseconds * audio.frame_rate / 1000.0
+    return min(content.delays, key=lambda delay: abs(delay - frames))

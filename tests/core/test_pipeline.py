@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import StreamConfig, VoiceParams
+from core.config import LOW_LATENCY, StreamConfig, VoiceConfig, VoiceParams
 from core.diffusion.samplers import SAMPLERS
 from core.errors import ConfigError
 from core.pipeline import convert, plan_for, synthesise
@@ -132,3 +132,22 @@ def test_the_plan_counts_lookahead_and_vocoder(voice: VoiceModel) -> None:
     assert plan.latency == plan.lookahead + voice.vocoder.latency
     assert plan.lookahead >= voice.encoder.lookahead()
     assert plan.block == 4 * HOP
+
+
+@pytest.mark.parametrize(
+    ("stream", "samples"),
+    [(StreamConfig(), 7.5 * 512), (LOW_LATENCY, 4.5 * 512)],
+    ids=["default", "low-latency"],
+)
+def test_what_a_voice_of_the_default_config_declares(stream: StreamConfig, samples: float) -> None:
+    plan = plan_for(VoiceModel(VoiceConfig()), stream)
+    assert plan.algorithmic_latency == samples
+    assert plan.milliseconds(plan.algorithmic_latency) <= (60 if stream == LOW_LATENCY else 90)
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 14])
+def test_another_lookahead_is_live_what_it_is_offline(voice: VoiceModel, lookahead: int) -> None:
+    wave, stream = speechlike(20_000), StreamConfig(2, lookahead_frames=lookahead)
+    made = convert(voice, wave, stream=stream)
+    np.testing.assert_allclose(convert(voice, wave, plan=plan_for(voice, stream)), made, atol=1e-6)
+    assert np.abs(convert(voice, wave) - made).max() > 1e-4

@@ -37,7 +37,7 @@ def test_figures() -> None:
     voice = toy_voice()
     figures = figures_of(voice)
     plan = plan_for(voice, StreamConfig())
-    assert figures["block_ms"] == pytest.approx(4 * 512 / 44.1)
+    assert figures["block_ms"] == pytest.approx(plan.milliseconds(3 * 512))
     assert figures["latency_ms"] == pytest.approx((plan.latency + plan.block) / 44.1)
     assert figures["plumbing_error"] < 1e-5
     assert figures["plumbing_error_mixed"] < 1e-5

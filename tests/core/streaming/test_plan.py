@@ -8,9 +8,14 @@ import sys
 import numpy as np
 import pytest
 
-from core.config import AudioConfig, StreamConfig
+from core.config import AudioConfig, ContentConfig, StreamConfig
 from core.errors import ConfigError
-from core.streaming.plan import StreamPlan, block_frames_from_ms, block_frames_from_samples
+from core.streaming.plan import (
+    StreamPlan,
+    block_frames_from_ms,
+    block_frames_from_samples,
+    delay_from_ms,
+)
 from core.streaming.window import SlidingWindow
 
 HOP = 10
@@ -23,16 +28,14 @@ def make_plan(block_frames: int, context_frames: int, analysis_lookahead: int) -
 
 
 def test_lengths_of_the_embedded_voice() -> None:
-    """Four frames of content lookahead, a 1024-sample front end, a 1024-sample overlap-add."""
-    plan = StreamPlan(
-        AudioConfig(), StreamConfig(block_frames=4), 4 * 512 + (1024 - 512) // 2, (1024 - 512) // 2
-    )
-    assert (plan.block, plan.context, plan.lookahead) == (2048, 12_288, 2560)
+    """Three frames of content lookahead, a 1024-sample front end, a 1024-sample overlap-add."""
+    plan = StreamPlan(AudioConfig(), StreamConfig(), 3 * 512 + (1024 - 512) // 2, (1024 - 512) // 2)
+    assert (plan.block, plan.context, plan.lookahead) == (1536, 12_288, 2048)
     assert plan.window == plan.context + plan.block + plan.lookahead
     assert (plan.crossfade, plan.search) == (0, 0)
-    assert plan.latency == 2560 + 256
-    assert plan.algorithmic_latency == 2048 + 2560 + 256
-    assert plan.milliseconds(plan.algorithmic_latency) == pytest.approx(110.3, abs=0.05)
+    assert plan.latency == 2048 + 256
+    assert plan.algorithmic_latency == 1536 + 2048 + 256
+    assert plan.milliseconds(plan.algorithmic_latency) == pytest.approx(87.1, abs=0.05)
 
 
 def test_a_splice_costs_its_crossfade_and_its_search() -> None:
@@ -134,6 +137,21 @@ def test_block_from_milliseconds(milliseconds: float, frames: int) -> None:
 def test_impossible_milliseconds(milliseconds: float) -> None:
     with pytest.raises(ConfigError, match="longer than 0 ms"):
         block_frames_from_ms(AudioConfig(), milliseconds)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "frames"), [(0.0, 0), (5.0, 0), (15.0, 1), (46.4, 4), (60.0, 4), (9999.0, 14)]
+)
+def test_lookahead_from_milliseconds_is_one_that_was_trained(
+    milliseconds: float, frames: int
+) -> None:
+    assert delay_from_ms(AudioConfig(), ContentConfig(), milliseconds) == frames
+
+
+@pytest.mark.parametrize("milliseconds", [-1.0, float("nan"), float("inf")])
+def test_impossible_lookahead(milliseconds: float) -> None:
+    with pytest.raises(ConfigError, match="lookahead must be 0 ms or more"):
+        delay_from_ms(AudioConfig(), ContentConfig(), milliseconds)
 
 
 def test_needs_no_torch() -> None:
