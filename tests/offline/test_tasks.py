@@ -184,7 +184,8 @@ def test_the_denoiser_learns_on_the_units_it_will_hear(corpus: Path, manifest: M
     item = task.validation[0]
     torch.testing.assert_close(item.units[0].float(), heard.units[0], rtol=0, atol=0.1)
     torch.testing.assert_close(item.loudness, heard.loudness[0])
-    assert torch.equal(item.voiced, heard.voiced[0])
+    # the pitch of training is heard at leisure, live it waits no longer than the units
+    assert torch.equal(item.voiced, torch.from_numpy(voice.analyser.f0(wave)[1]))
 
 
 @pytest.mark.parametrize("adversarial", [False, True])
