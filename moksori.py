@@ -161,8 +161,11 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("features", type=Path, help="folder that preprocess wrote")
     train.add_argument("run", type=Path, help="folder of the training's state")
     train.add_argument("--minutes", type=float, default=60.0)
+    train.add_argument("--rate", type=float, help="highest learning rate; else the network's own")
     train.add_argument("--threads", type=int, default=1)
-    train.add_argument("--start", type=Path, metavar="RUN", help="begin with that run's weights")
+    train.add_argument(
+        "--start", type=Path, metavar="RUN", help="begin with the weights of a run or a voice file"
+    )
     train.add_argument(
         "--alignments", nargs="+", type=Path, default=[], help="content: tables of aligned phones"
     )
@@ -616,7 +619,9 @@ def _train(args: argparse.Namespace) -> int:
     from offline.train import TrainConfig, train
 
     task, rate = make_task(args)
-    config = TrainConfig(minutes=args.minutes, threads=args.threads, learning_rate=rate)
+    config = TrainConfig(
+        minutes=args.minutes, threads=args.threads, learning_rate=args.rate or rate
+    )
     state = train(task, args.run, config, args.start)
     print(f"{state.step} steps in {state.minutes:.0f} minutes, state in {args.run}")
     return 0

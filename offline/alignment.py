@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.config import AudioConfig
 from core.errors import VoiceChangerError
+from offline.synthetic import INVENTORY
 
 PHONES = [
     "SIL",
@@ -53,7 +54,7 @@ PHONES = [
     "Z",
     "ZH",
 ]
-INVENTORIES: dict[str, list[str]] = {"arpabet": PHONES}
+INVENTORIES: dict[str, list[str]] = {"arpabet": PHONES, "ipa": INVENTORY}
 IGNORED = -1
 _SECONDS_PER_STEP = 0.01
 

@@ -90,6 +90,18 @@ def load_average(folder: Path) -> dict[str, Tensor]:
     return ema
 
 
+def load_start(path: Path) -> dict[str, Tensor]:
+    """The weights to begin with: of a run's folder, or of a voice file."""
+    if path.suffix != ".safetensors":
+        return load_average(path)
+    from safetensors.torch import load_file
+
+    weights = {key: value.float() for key, value in load_file(path).items()}
+    # a denoiser's run holds the denoiser alone, under its own names
+    own = {k.removeprefix("denoiser."): v for k, v in weights.items() if k.startswith("denoiser.")}
+    return weights | own
+
+
 def begin_with(module: nn.Module, weights: dict[str, Tensor]) -> None:
     """Copies the weights whose name and shape fit; none fitting is an error."""
     own = module.state_dict()

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from offline.checkpoint import TrainState, begin_with, load_average
+from offline.checkpoint import TrainState, begin_with, load_start
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class Task(Protocol):
 def train(task: Task, folder: Path, config: TrainConfig, start: Path | None = None) -> TrainState:
     """Runs or resumes until `minutes` are spent; the state in `folder` is saved often.
 
-    start: another run whose averaged weights, where they fit, a fresh run begins with.
+    start: another run, or a voice file, whose weights a fresh run begins with where they fit.
     """
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     if start is not None:
-        begin_with(task.module, load_average(start))
+        begin_with(task.module, load_start(start))
     state = TrainState.open(folder, task.module, config.ema_decay)
     optimizer = torch.optim.AdamW(
         task.module.parameters(),

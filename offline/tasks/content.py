@@ -31,7 +31,7 @@ _LOG_FLOOR = 1e-10
 _CEPSTRA = 20  # of 80 bands: the envelope without the harmonics
 _QUIET = 2.0  # scaled band units (8 nepers of power, 35 dB) under a crop's loudest frame
 _SHARE_EXPONENT = 0.7  # a speaker's share grows slower than what is there of them
-_DEFAULT_DELAY = 0.4  # share of the batches at the delay the voice takes; the rest at any
+_OWN_DELAY = 0.65  # share of the batches at the delay the voice takes; the rest at any
 _ALIKE_WEIGHT, _ENVELOPE_WEIGHT = 0.5, 0.3
 
 
@@ -156,13 +156,14 @@ class ContentTask:
             clean, items, bare, labels, bands = self._draw(generator)
         delays = self.encoder.config.delays
         delay = self.encoder.config.lookahead_frames
-        if float(torch.rand(1, generator=generator)) > _DEFAULT_DELAY:
+        if float(torch.rand(1, generator=generator)) > _OWN_DELAY:
             delay = delays[int(torch.randint(len(delays), (1,), generator=generator))]
         size = self.crop_frames
         heard = self.encoder.encode(bands[:, : size + delay], delay)[0]
         units = heard[:, delay:].view(2, self.batch, size, -1)  # (2, B, T, D)
         figures: dict[str, float] = {}
         loss = units.new_zeros(())
+        labelled = sum(item.labels is not None for item in items)
         for inventory in sorted({item.inventory for item in items if item.labels is not None}):
             chosen = [b for b, item in enumerate(items) if item.inventory == inventory]
             target = labels[chosen].expand(2, -1, -1)
@@ -172,9 +173,8 @@ class ContentTask:
                 target.flatten(),
                 ignore_index=IGNORED,
                 label_smoothing=0.05,
-                reduction="sum",
-            ) / (2 * self.batch * size)
-            loss = loss + named
+            )
+            loss = loss + named * len(chosen) / labelled
             known = target != IGNORED
             figures[f"right {inventory}"] = float(
                 (scores.argmax(-1) == target)[known].float().mean()

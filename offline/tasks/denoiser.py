@@ -28,7 +28,6 @@ from offline.tasks.content import load_noises
 from offline.tasks.objectives import OBJECTIVES, Batch
 from offline.units import disguised_units
 
-
 _NOISY, _SNR_DB = 0.4, (3.0, 35.0)  # of what the encoder hears
 _NOISE_FLOOR_SHARE = 0.5  # of the crops whose loudness is that of a noisy room
 
