@@ -1,4 +1,4 @@
-"""Units of recordings in several disguises, computed once for an encoder and kept beside its run."""
+"""Units of recordings in several disguises, computed once and kept beside the encoder's run."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import VoiceChangerError
-from offline.checkpoint import FILE, TrainState, load_average
+from offline.checkpoint import FILE, TrainState, begin_with, load_average, load_start
 from offline.train import TrainConfig, train
+from tests.toy import toy_voice
 
 QUICK = TrainConfig(minutes=0.005, learning_rate=0.05, warmup_steps=5, ema_decay=0.9)
 
@@ -127,3 +128,16 @@ def test_validation_hears_the_average_and_gives_the_weights_back() -> None:
 def test_no_state(tmp_path: Path) -> None:
     with pytest.raises(VoiceChangerError, match=r"no training state at .*train the network first"):
         load_average(tmp_path)
+
+
+def test_a_run_may_begin_with_a_voice_file(tmp_path: Path) -> None:
+    voice = toy_voice()
+    voice.save(tmp_path / "toy.safetensors")
+    weights = load_start(tmp_path / "toy.safetensors")
+    for part in (voice.denoiser, voice):
+        wanted = part.state_dict()["denoiser.mel_mean" if part is voice else "mel_mean"].clone()
+        voice.denoiser.mel_mean.zero_()
+        begin_with(part, weights)
+        torch.testing.assert_close(voice.denoiser.mel_mean, wanted)
+    with pytest.raises(VoiceChangerError, match="none of the weights"):
+        begin_with(nn.Linear(3, 2), weights)
