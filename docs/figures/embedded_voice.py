@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from core.audio import load_mono, save_audio
-from core.config import StreamConfig, VoiceParams
+from core.config import LOW_LATENCY, StreamConfig, VoiceParams
 from core.resampler import Wave
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel, find_voice
@@ -104,7 +104,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--sampler")
     parser.add_argument("--retrieval", type=float, default=VoiceParams().retrieval)
-    parser.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
+    delay = parser.add_mutually_exclusive_group()
+    delay.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
+    delay.add_argument("--low-latency", action="store_true", help="as `moksori live` has it")
     parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="these speakers")
     parser.add_argument("--short-german", action="store_true", help="the first set, 26 recordings")
     Condition.add_options(parser)
@@ -112,7 +114,8 @@ def main() -> None:
     condition = Condition.of(args)
     voice = VoiceModel.load(find_voice(args.voice))
     speakers = voice.config.mix(args.speaker) if args.speaker else (1.0,)
-    stream = StreamConfig(steps=args.steps, sampler=args.sampler, lookahead_frames=args.lookahead)
+    stream = LOW_LATENCY if args.low_latency else StreamConfig(lookahead_frames=args.lookahead)
+    stream = replace(stream, steps=args.steps, sampler=args.sampler)
     for folder in ("source", "heard", "converted"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     lines = ["source\tconverted\ttext\tshift"]
