@@ -161,11 +161,11 @@ def report(name: str, tracks: list[tuple[Array, Array]]) -> None:
         )
 
 
-def heard(estimator: str, wave: NDArray[np.float32]) -> Array:
+def heard(estimator: str, wave: NDArray[np.float32], lookahead: int | None) -> Array:
     """What one of our estimators hears, 0 where unvoiced."""
     from core.f0 import f0_estimator
 
-    f0, voiced = f0_estimator(AUDIO, F0Config(estimator))(wave)
+    f0, voiced = f0_estimator(AUDIO, F0Config(estimator, lookahead_frames=lookahead))(wave)
     return np.where(voiced, f0, 0.0).astype(np.float64)
 
 
@@ -174,7 +174,7 @@ def load(path: Path) -> NDArray[np.float32]:
     return np.asarray(soxr.resample(wave, rate, RATE), np.float32)
 
 
-def make_songs(data: Path, out: Path, estimators: list[str]) -> None:
+def make_songs(data: Path, out: Path, estimators: list[str], lookahead: int | None = None) -> None:
     """Writes OUT/source/*.wav, OUT/truth/*.npy (times, Hz) and prints what is heard."""
     from docs.figures.embedded_voice import chosen
 
@@ -193,7 +193,7 @@ def make_songs(data: Path, out: Path, estimators: list[str]) -> None:
                 wave = load(out / "source" / f"{stem}.wav")
                 truth = on_frames(times, hz, AUDIO.frames(len(wave)))
                 for estimator in estimators:
-                    tracks[estimator].append((heard(estimator, wave), truth))
+                    tracks[estimator].append((heard(estimator, wave, lookahead), truth))
     for estimator in estimators:
         report(estimator, tracks[estimator])
 
@@ -254,6 +254,7 @@ def main() -> None:
     songs.add_argument("data", type=Path)
     songs.add_argument("out", type=Path)
     songs.add_argument("--estimators", nargs="+", default=["autocorrelation"])
+    songs.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the estimators")
     conversion = commands.add_parser("convert")
     conversion.add_argument("out", type=Path)
     conversion.add_argument("--voice", default="embedded")
@@ -263,7 +264,7 @@ def main() -> None:
     commands.add_parser("judge").add_argument("out", type=Path)
     args = parser.parse_args()
     if args.command == "sing":
-        make_songs(args.data, args.out, args.estimators)
+        make_songs(args.data, args.out, args.estimators, args.lookahead)
     elif args.command == "convert":
         convert(args.out, args)
     else:
