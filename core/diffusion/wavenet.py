@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from core.config import DenoiserConfig
 from core.features import Conditions
-from core.nn import CausalConv1d, ConvState, ResidualStack
+from core.nn import CausalConv1d, ConvState, Linear, ResidualStack
 
 _F0_REFERENCE = 200.0  # Hz; about the middle of speech and singing on a log scale
 _LOUDNESS_CENTRE, _LOUDNESS_SCALE = -45.0, 20.0  # dB
@@ -43,8 +43,8 @@ class ConditionEncoder(nn.Module):
         self.speaker = nn.Linear(speakers, channels, bias=False)
         self.stack = ResidualStack(channels, config.kernel, config.condition_dilations)
         self.norm = nn.LayerNorm(channels)
-        self.prior = nn.Linear(channels, n_mels)
-        self.project = nn.Linear(channels, outputs)
+        self.prior = Linear(channels, n_mels)
+        self.project = Linear(channels, outputs)
 
     def forward(
         self, conditions: Conditions, state: ConditionState | None = None
@@ -71,16 +71,14 @@ class WaveNet(nn.Module):
         biases = layers * 2 * channels
         self.condition = ConditionEncoder(n_mels, units, speakers, biases, config)
         self.level = nn.Sequential(
-            nn.Linear(64, channels), nn.SiLU(), nn.Linear(channels, layers * channels)
+            Linear(64, channels), nn.SiLU(), Linear(channels, layers * channels)
         )
-        self.entry = nn.Linear(n_mels, channels)
+        self.entry = Linear(n_mels, channels)
         self.gates = nn.ModuleList(
             CausalConv1d(channels, 2 * channels, config.kernel, d) for d in config.dilations
         )
-        self.mixes = nn.ModuleList(nn.Linear(channels, 2 * channels) for _ in config.dilations)
-        self.out = nn.Sequential(
-            nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, n_mels)
-        )
+        self.mixes = nn.ModuleList(Linear(channels, 2 * channels) for _ in config.dilations)
+        self.out = nn.Sequential(Linear(channels, channels), nn.SiLU(), Linear(channels, n_mels))
         last = self.out[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
