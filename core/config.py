@@ -299,7 +299,7 @@ class VoiceParams:
     gain_db: float = 0.0
     dry_mix: float = 0.0
     speakers: tuple[float, ...] = (1.0,)
-    retrieval: float = 1.8
+    retrieval: float = 0.3
 
     def __post_init__(self) -> None:
         _require(

@@ -41,7 +41,7 @@ def main() -> None:
         2.2,
         -0.9,
         4.4,
-        "realtime: microphone, rings, worker, speaker\none block of 46 ms at a time",
+        "realtime: microphone, rings, worker, speaker\none block of 35 ms at a time",
         DRIVER,
     )
     box(
