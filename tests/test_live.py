@@ -100,7 +100,8 @@ def test_a_signal_ends_live_in_order(tmp_path: Path, number: int) -> None:
         running.send_signal(number)
         out, err = running.communicate(timeout=30)
     assert running.returncode == 0, err
-    assert err == "moksori: stopping ...\n"
+    # a machine that is busy with other work may drop a block and say so; the order is the point
+    assert [line for line in err.splitlines() if "dropout" not in line] == ["moksori: stopping ..."]
     assert json.loads(out.splitlines()[-1])["blocks"] > 0
     for path in (played, recorded):
         assert 0.1 < soundfile.info(path).duration < 5
