@@ -142,7 +142,9 @@ def test_known_tones(estimator: F0Estimator, hz: float, harmonics: int) -> None:
     f0, voiced = estimator(tone(np.full(RATE // 2, hz), harmonics))
     inner = slice(6, -6)
     assert voiced[inner].all()
-    np.testing.assert_allclose(f0[inner], hz, rtol=0.005 if hz > 60 else 0.01)
+    # --low-latency hears little more than a period of so low a tone ahead
+    cut = hz <= 60 and estimator.stream().lookahead <= 2 * HOP
+    np.testing.assert_allclose(f0[inner], hz, rtol=0.01 if cut else 0.005)
 
 
 @pytest.mark.parametrize("way", [1, -1], ids=["up", "down"])
