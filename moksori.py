@@ -157,7 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     train = _add(commands, "train", _train, "train one network, or resume it")
-    train.add_argument("network", choices=("content", "denoiser", "vocoder", "polish"))
+    train.add_argument("network", choices=("content", "denoiser", "vocoder", "judges", "polish"))
     train.add_argument("features", type=Path, help="folder that preprocess wrote")
     train.add_argument("run", type=Path, help="folder of the training's state")
     train.add_argument("--minutes", type=float, default=60.0)
@@ -192,6 +192,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--content", type=Path, metavar="RUN", help="denoiser: the encoder's run")
     train.add_argument("--denoiser", type=Path, metavar="RUN", help="polish: begin with that one")
     train.add_argument("--vocoder", type=Path, metavar="RUN", help="polish: begin with that one")
+    train.add_argument("--judges", type=Path, metavar="RUN", help="polish: convert others, too")
     train.add_argument("--speakers", nargs="+", default=[], help="all but content: the targets")
     train.add_argument("--shares", nargs="+", type=float, help="denoiser: of each target")
     train.add_argument(

@@ -20,7 +20,13 @@ from offline.preprocess import Manifest, load_f0
 from offline.train import Task
 
 _SHARE = 0.4  # of a further corpus: what is made by machine is less varied than it is many
-LEARNING_RATES = {"content": 1e-3, "denoiser": 1e-3, "vocoder": 6e-4, "polish": 2e-4}
+LEARNING_RATES = {
+    "content": 1e-3,
+    "denoiser": 1e-3,
+    "vocoder": 6e-4,
+    "judges": 1e-3,
+    "polish": 2e-4,
+}
 
 
 def make_task(args: argparse.Namespace) -> tuple[Task, float]:
@@ -38,6 +44,17 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             corpora.append(Corpus(Path(folder), other, tuple(Path(t) for t in tables), _SHARE))
         task: Task = ContentTask(
             config.audio, config.content, corpora, args.noise, tuple(args.validation)
+        )
+    elif args.network == "judges":
+        from offline.tasks.judges import JudgesTask
+
+        task = JudgesTask(
+            config.audio,
+            config.mel,
+            args.features,
+            manifest,
+            args.alignments,
+            tuple(args.validation),
         )
     elif args.network in ("denoiser", "polish"):
         if args.content is None or not args.speakers:
@@ -67,11 +84,13 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             task = PolishTask(
                 config,
                 encoder,
-                load_average(args.denoiser),
-                load_average(args.vocoder),
+                _denoiser(args.denoiser),
+                _spoken(args.vocoder),
                 args.features,
                 manifest,
                 args.shares,
+                judges=None if args.judges is None else load_average(args.judges),
+                without=tuple(args.validation),
                 **disguises,
             )
     else:
@@ -109,8 +128,7 @@ def export_voice(args: argparse.Namespace) -> None:
         own = [u for u in manifest.utterances if u.speaker == speaker.name]
         size = config.content.bank_size
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
-    denoiser = load_average(args.denoiser)  # by itself, or polished together with a vocoder
-    voice.denoiser.load_state_dict(part(denoiser, "denoiser.") or denoiser)
+    voice.denoiser.load_state_dict(_denoiser(args.denoiser))
     voice.vocoder.load_state_dict(part(load_average(args.vocoder), "vocoder."))
     voice.save(args.target)
 
@@ -118,6 +136,18 @@ def export_voice(args: argparse.Namespace) -> None:
 def part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The weights of one part of a trained network, under their own names."""
     return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+
+
+def _denoiser(run: Path) -> dict[str, Tensor]:
+    """The denoiser of a run, trained by itself or polished together with a vocoder."""
+    weights = load_average(run)
+    return part(weights, "denoiser.") or weights
+
+
+def _spoken(run: Path) -> dict[str, Tensor]:
+    """The vocoder and its critics, of a run of its own or of a polish."""
+    weights = load_average(run)
+    return {k: v for k, v in weights.items() if k.startswith(("vocoder.", "critics."))}
 
 
 def voice_config(name: str, speakers: Sequence[str]) -> VoiceConfig:

@@ -86,7 +86,8 @@ class DenoiserTask:
         names = [speaker.name for speaker in voice.speakers]
         network = WaveNet(voice.mel.n_mels, voice.content.dim, len(names), voice.denoiser)
         self.denoiser = Preconditioned(network, voice.mel.n_mels, voice.denoiser.sigma_data)
-        augment = SpectralAugment(
+        self.encoder, self.features, self.cache, self.seed = encoder, features, cache, seed
+        self.augment = SpectralAugment(
             voice.audio,
             voice.content,
             load_noises(encoder, noise),
@@ -97,28 +98,9 @@ class DenoiserTask:
         chosen = [u for u in manifest.utterances if u.speaker in names]
         if not chosen:
             raise VoiceChangerError(f"no recordings of {', '.join(names)} in {features}")
-        units = disguised_units(
-            encoder, features, chosen, others, augment, variants, seed, cache=cache
-        )
-        log_mel = LogMel(voice.audio, voice.mel)
-        self.items: list[Item] = []
-        self.validation: list[Item] = []
-        for i, (utterance, variations) in enumerate(zip(chosen, units, strict=True)):
-            wave = load_wave(features, utterance)
-            f0, voiced = load_f0(features, utterance)
-            with torch.inference_mode():
-                mel = log_mel(torch.from_numpy(wave)[None])[0]
-                level = loudness(torch.from_numpy(wave)[None], voice.audio.hop_length)[0]
-            item = Item(
-                utterance,
-                names.index(utterance.speaker),
-                mel.half(),
-                variations,
-                torch.from_numpy(f0),
-                torch.from_numpy(voiced),
-                level,
-            )
-            (self.validation if i % held_back == 0 else self.items).append(item)
+        items = self.load(chosen, variants, others)
+        self.validation = items[::held_back]
+        self.items = [item for i, item in enumerate(items) if i % held_back]
         frames = torch.tensor([float(len(item.f0)) for item in self.items])
         owner = torch.tensor([item.speaker for item in self.items])
         wanted = torch.tensor(shares if shares is not None else [1.0] * len(names))
@@ -130,6 +112,43 @@ class DenoiserTask:
     def module(self) -> nn.Module:
         return self.denoiser
 
+    def load(
+        self, utterances: Sequence[Utterance], variants: int, others: Sequence[Path]
+    ) -> list[Item]:
+        """Features and units of recordings, of the voice's speakers or of others (speaker -1)."""
+        names = [speaker.name for speaker in self.voice.speakers]
+        units = disguised_units(
+            self.encoder,
+            self.features,
+            utterances,
+            others,
+            self.augment,
+            variants,
+            self.seed,
+            cache=self.cache,
+        )
+        log_mel = LogMel(self.voice.audio, self.voice.mel)
+        items = []
+        for utterance, variations in zip(utterances, units, strict=True):
+            wave = torch.from_numpy(load_wave(self.features, utterance))[None]
+            f0, voiced = load_f0(self.features, utterance)
+            with torch.inference_mode():
+                mel = log_mel(wave)[0]
+                level = loudness(wave, self.voice.audio.hop_length)[0]
+            index = names.index(utterance.speaker) if utterance.speaker in names else -1
+            items.append(
+                Item(
+                    utterance,
+                    index,
+                    mel.half(),
+                    variations,
+                    torch.from_numpy(f0),
+                    torch.from_numpy(voiced),
+                    level,
+                )
+            )
+        return items
+
     def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """The objective's loss of one batch."""
         batch, _ = self.draw(generator)
@@ -138,7 +157,7 @@ class DenoiserTask:
     def draw(self, generator: torch.Generator) -> tuple[Batch, list[Crop]]:
         """A random batch, and where its items come from."""
         drawn = torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
-        return self._collate([self.items[i] for i in drawn.tolist()], generator)
+        return self.collate([self.items[i] for i in drawn.tolist()], generator)
 
     def validate(self) -> dict[str, float]:
         """The loss at fixed noise levels on recordings held back; at high noise, regression."""
@@ -148,7 +167,7 @@ class DenoiserTask:
             rests, priors = [], []
             for first in range(0, len(self.validation), self.batch):
                 group = self.validation[first : first + self.batch]
-                (x0, conditions, mask), _ = self._collate(group, generator)
+                (x0, conditions, mask), _ = self.collate(group, generator)
                 noise = torch.randn(x0.shape, generator=generator)
                 sigmas = torch.full((len(group),), sigma)
                 rest, prior = self.denoiser.loss(x0, conditions, sigmas, noise, mask)
@@ -158,7 +177,7 @@ class DenoiserTask:
             figures["prior"] = float(np.mean(priors))
         return figures
 
-    def _collate(
+    def collate(
         self, items: Sequence[Item], generator: torch.Generator
     ) -> tuple[Batch, list[Crop]]:
         """Random crops, padded to the longest, at random levels."""

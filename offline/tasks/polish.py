@@ -21,6 +21,7 @@ from core.content.phonetic import PhoneticEncoder
 from core.features import Conditions
 from core.vocoder.source_filter import SourceFilter
 from offline.preprocess import Manifest, wave_path
+from offline.tasks.conversions import Conversions
 from offline.tasks.denoiser import Crop, DenoiserTask
 from offline.tasks.objectives import edm
 from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, adversarial_loss, spectral_loss
@@ -47,9 +48,12 @@ class PolishTask:
         others: Sequence[Path] = (),
         noise: Path | None = None,
         cache: Path | None = None,
+        judges: dict[str, Tensor] | None = None,
+        without: Sequence[str] = (),
     ) -> None:
         """denoiser, vocoder: weights to begin with, the vocoder's with its critics.
 
+        judges, without: as for `Conversions`; with None, the targets' recordings alone teach.
         The rest as for `DenoiserTask`.
         """
         self.inner = DenoiserTask(
@@ -73,6 +77,10 @@ class PolishTask:
             {"denoiser": self.denoiser, "vocoder": self.vocoder, "critics": self.critics}
         )
         self.all.load_state_dict(vocoder | {f"denoiser.{k}": v for k, v in denoiser.items()})
+        self.conversions: Conversions | None = None
+        if judges is not None:
+            self.conversions = Conversions(self.inner, judges, features, manifest, without)
+            self.all["conversions"] = self.conversions.learning
 
     @property
     def module(self) -> nn.Module:
@@ -98,7 +106,11 @@ class PolishTask:
         game, figures = adversarial_loss(self.critics, spectra)
         own, _ = edm(self.denoiser, batch, step, task.levels, generator)
         loss = spectral + game + _MEL_WEIGHT * error + _EDM_WEIGHT * own
-        return loss, {"spectral": spectral.item() / len(RESOLUTIONS), "mel": error.item()} | figures
+        figures |= {"spectral": spectral.item() / len(RESOLUTIONS), "mel": error.item()}
+        if self.conversions is not None:
+            judged, opinions = self.conversions.losses(batch, self.sigma, generator)
+            loss, figures = loss + judged, figures | opinions
+        return loss, figures
 
     def validate(self) -> dict[str, float]:
         """The denoiser's figures on recordings held back."""

@@ -37,11 +37,11 @@ class VocoderBatch:
 
 
 class SpectralCritic(nn.Module):
-    """Judges patches of a log spectrogram (B, 1, frames, bins); small, for one resolution."""
+    """Judges patches of a log spectrogram (B, inputs, frames, bins); small, for one resolution."""
 
-    def __init__(self, channels: int = 12) -> None:
+    def __init__(self, channels: int = 12, inputs: int = 1) -> None:
         super().__init__()
-        shapes = [(1, channels), (channels, channels), (channels, 2 * channels)]
+        shapes = [(inputs, channels), (channels, channels), (channels, 2 * channels)]
         self.convs = nn.ModuleList(
             nn.Conv2d(a, b, (3, 7), stride=(1, 2) if i == 0 else (2, 2), padding=(1, 3))
             for i, (a, b) in enumerate([*shapes, (2 * channels, 2 * channels)])

@@ -245,6 +245,7 @@ def arguments(network: str, corpus: Path, **given: object) -> argparse.Namespace
         "objective": "edm",
         "denoiser": None,
         "vocoder": None,
+        "judges": None,
         "noise": None,
         "validation": [],
         "content": None,
