@@ -135,9 +135,10 @@ def test_conversions_teach_the_denoiser(corpus: Path, manifest: Manifest) -> Non
 def test_a_conversion_is_drawn_at_the_target_s_pitch(corpus: Path, manifest: Manifest) -> None:
     conversions = polish_task(corpus, manifest).conversions
     assert isinstance(conversions, Conversions)
+    conversions.pitch = [400.0]  # well over the source's own
     drawn = []
     for seed in range(40):
         conditions = conversions._draw(torch.Generator().manual_seed(seed))[0].conditions
         drawn.append(conditions.f0[conditions.voiced].median())
-    semitones = 12 * torch.log2(torch.stack(drawn) / conversions.pitch[0])
-    assert float(semitones.mean().abs()) < 1.0
+    semitones = 12 * torch.log2(torch.stack(drawn) / 400.0)
+    assert float(semitones.mean().abs()) < 3.0
