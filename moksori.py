@@ -187,6 +187,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="denoiser, polish: the same recordings in other disguises",
     )
     train.add_argument(
+        "--sung", type=Path, metavar="FEATURES", help="denoiser, polish: copies, too"
+    )
+    train.add_argument(
         "--validation", nargs="*", default=[], metavar="SPEAKER", help="content: never learned from"
     )
     train.add_argument("--content", type=Path, metavar="RUN", help="denoiser: the encoder's run")

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from core.config import VoiceConfig
 from core.errors import VoiceChangerError
 from core.f0.world import pyworld
-from offline.preprocess import Manifest, Utterance, load_wave, wave_path
+from offline.preprocess import Manifest, Utterance, load_wave, save_array, wave_path
 
 Array = NDArray[np.float64]
 
@@ -135,11 +135,7 @@ def disguise_features(
             own_rng = np.random.default_rng([seed, zlib.crc32(utterance.path.encode())])
             donor = donors[int(own_rng.integers(len(donors)))] if donors else None
             wave = disguise(load_wave(features, utterance), rate, own_rng, donor)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".part")
-            with temporary.open("wb") as handle:
-                np.save(handle, np.clip(wave * 32768, -32768, 32767).astype(np.int16))
-            temporary.replace(target)
+            save_array(target, np.clip(wave * 32768, -32768, 32767).astype(np.int16))
         done.append(utterance)
         if len(done) % _SAVE_EVERY == 0:
             Manifest(manifest.grid, tuple(done)).save(out)

@@ -155,8 +155,7 @@ def _extract_wave(path: Path, data: Path, folder: Path, audio: AudioConfig) -> U
     if not target.exists():
         wave, _ = soundfile.read(path, dtype="float32", always_2d=True)
         mono = soxr.resample(wave.mean(axis=1), rate, audio.sample_rate, "HQ")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _save(target, np.clip(mono * 32768, -32768, 32767).astype(np.int16))
+        save_array(target, np.clip(mono * 32768, -32768, 32767).astype(np.int16))
     samples = np.load(target, mmap_mode="r", allow_pickle=False).shape[0]
     return Utterance(name, path.parent.name, samples, rate)
 
@@ -168,12 +167,12 @@ def _extract_f0(utterance: Utterance, folder: Path, audio: AudioConfig, config: 
     if target.exists():
         return
     f0, voiced = f0_estimator(audio, config)(load_wave(folder, utterance))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _save(target, np.stack([f0, voiced.astype(np.float32)]).astype(np.float32))
+    save_array(target, np.stack([f0, voiced.astype(np.float32)]).astype(np.float32))
 
 
-def _save(path: Path, array: NDArray[np.generic]) -> None:
+def save_array(path: Path, array: NDArray[np.generic]) -> None:
     """Under a temporary name first, so that an interrupted run leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as handle:
         np.save(handle, array, allow_pickle=False)

@@ -63,7 +63,12 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             )
         encoder = PhoneticEncoder(config.audio, config.content).eval()
         encoder.load_state_dict(part(load_average(args.content), "encoder."))
-        disguises = {"others": args.others, "noise": args.noise, "cache": args.content}
+        disguises = {
+            "others": args.others,
+            "sung": args.sung,
+            "noise": args.noise,
+            "cache": args.content,
+        }
         if args.network == "denoiser":
             from offline.tasks.denoiser import DenoiserTask
 

@@ -36,7 +36,11 @@ def disguised_units(
     same recording in another disguise; each adds its units, as they are and augmented.
     cache: folder to keep them in.
     """
-    file = None if cache is None else cache / f"units-{_key(encoder, utterances, others, variants)}"
+    file = (
+        None
+        if cache is None
+        else cache / f"units-{_key(encoder, features, utterances, others, variants)}"
+    )
     if file is not None and file.is_file():
         kept: list[Tensor] = torch.load(file, weights_only=True)
         return kept
@@ -86,12 +90,13 @@ def _units(
 
 def _key(
     encoder: PhoneticEncoder,
+    features: Path,
     utterances: Sequence[Utterance],
     others: Sequence[Path],
     variants: int,
 ) -> str:
     """Names the encoder's weights and what is asked of it."""
-    digest = hashlib.sha256(repr((variants, [str(o) for o in others])).encode())
+    digest = hashlib.sha256(repr((variants, str(features), [str(o) for o in others])).encode())
     for utterance in utterances:
         digest.update(utterance.path.encode())
     for name, weight in sorted(encoder.state_dict().items()):

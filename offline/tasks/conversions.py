@@ -52,7 +52,7 @@ class Conversions:
         self.own = torch.tensor([names.index(name) for name in targets])
         others = [u for u in sources if u.speaker not in targets]
         self.owners = torch.tensor([names.index(u.speaker) for u in others])
-        self.items = task.load(others, variants=2, others=())
+        self.items = task.load(features, others, variants=2, others=())
         self.pitch = [_median_f0(task.items, name) for name in targets]
         self.medians = {name: _median_f0(self.items, name) for name in {u.speaker for u in others}}
         frames = torch.tensor([float(len(item.f0)) for item in self.items])

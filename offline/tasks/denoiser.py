@@ -36,6 +36,7 @@ _NOISE_FLOOR_SHARE = 0.5  # of the crops whose loudness is that of a noisy room
 class Item:
     """One recording. units (variants, D, T) and mel (M, T) in half precision, the rest (T,)."""
 
+    features: Path
     utterance: Utterance
     speaker: int
     mel: Tensor
@@ -70,13 +71,15 @@ class DenoiserTask:
         seed: int = 0,
         objective: str = "edm",
         others: Sequence[Path] = (),
+        sung: Path | None = None,
         noise: Path | None = None,
         cache: Path | None = None,
     ) -> None:
         """shares: of each of the voice's speakers in a batch. variants: disguises; one is none.
 
-        others: feature folders with the same recordings in other disguises. noise: folder of noises
-        to mix into what the encoder hears. cache: where the units are kept from run to run.
+        others: feature folders with the same recordings in other disguises. sung: feature folder of
+        further recordings, as `offline.sung` makes them. noise: folder of noises to mix into what
+        the encoder hears. cache: where the units are kept from run to run.
         """
         if objective not in OBJECTIVES:
             raise unknown_name("objective", objective, OBJECTIVES)
@@ -86,7 +89,7 @@ class DenoiserTask:
         names = [speaker.name for speaker in voice.speakers]
         network = WaveNet(voice.mel.n_mels, voice.content.dim, len(names), voice.denoiser)
         self.denoiser = Preconditioned(network, voice.mel.n_mels, voice.denoiser.sigma_data)
-        self.encoder, self.features, self.cache, self.seed = encoder, features, cache, seed
+        self.encoder, self.cache, self.seed = encoder, cache, seed
         self.augment = SpectralAugment(
             voice.audio,
             voice.content,
@@ -98,9 +101,14 @@ class DenoiserTask:
         chosen = [u for u in manifest.utterances if u.speaker in names]
         if not chosen:
             raise VoiceChangerError(f"no recordings of {', '.join(names)} in {features}")
-        items = self.load(chosen, variants, others)
+        items = self.load(features, chosen, variants, others)
         self.validation = items[::held_back]
         self.items = [item for i, item in enumerate(items) if i % held_back]
+        if sung is not None:
+            held = {item.utterance.path for item in self.validation}
+            more = Manifest.load(sung, voice.audio, voice.f0).utterances
+            fit = [u for u in more if u.speaker in names and u.path not in held]
+            self.items += self.load(sung, fit, 2, ())
         frames = torch.tensor([float(len(item.f0)) for item in self.items])
         owner = torch.tensor([item.speaker for item in self.items])
         wanted = torch.tensor(shares if shares is not None else [1.0] * len(names))
@@ -113,13 +121,17 @@ class DenoiserTask:
         return self.denoiser
 
     def load(
-        self, utterances: Sequence[Utterance], variants: int, others: Sequence[Path]
+        self,
+        features: Path,
+        utterances: Sequence[Utterance],
+        variants: int,
+        others: Sequence[Path],
     ) -> list[Item]:
         """Features and units of recordings, of the voice's speakers or of others (speaker -1)."""
         names = [speaker.name for speaker in self.voice.speakers]
         units = disguised_units(
             self.encoder,
-            self.features,
+            features,
             utterances,
             others,
             self.augment,
@@ -130,14 +142,15 @@ class DenoiserTask:
         log_mel = LogMel(self.voice.audio, self.voice.mel)
         items = []
         for utterance, variations in zip(utterances, units, strict=True):
-            wave = torch.from_numpy(load_wave(self.features, utterance))[None]
-            f0, voiced = load_f0(self.features, utterance)
+            wave = torch.from_numpy(load_wave(features, utterance))[None]
+            f0, voiced = load_f0(features, utterance)
             with torch.inference_mode():
                 mel = log_mel(wave)[0]
                 level = loudness(wave, self.voice.audio.hop_length)[0]
             index = names.index(utterance.speaker) if utterance.speaker in names else -1
             items.append(
                 Item(
+                    features,
                     utterance,
                     index,
                     mel.half(),

@@ -46,6 +46,7 @@ class PolishTask:
         batch: int = 6,
         crop_frames: int = 128,
         others: Sequence[Path] = (),
+        sung: Path | None = None,
         noise: Path | None = None,
         cache: Path | None = None,
         judges: dict[str, Tensor] | None = None,
@@ -65,10 +66,11 @@ class PolishTask:
             batch=batch,
             crop_frames=crop_frames,
             others=others,
+            sung=sung,
             noise=noise,
             cache=cache,
         )
-        self.voice, self.features = voice, features
+        self.voice = voice
         self.sigma = voice.denoiser.sigma_max
         self.denoiser = self.inner.denoiser
         self.vocoder = SourceFilter(voice.audio, voice.mel, voice.vocoder)
@@ -130,7 +132,9 @@ class PolishTask:
     def _wave(self, crop: Crop, frames: int) -> Tensor:
         hop = self.voice.audio.hop_length
         stored = np.load(
-            wave_path(self.features, crop.item.utterance.path), mmap_mode="r", allow_pickle=False
+            wave_path(crop.item.features, crop.item.utterance.path),
+            mmap_mode="r",
+            allow_pickle=False,
         )
         piece = stored[crop.start * hop : (crop.start + frames) * hop].astype(np.float32) / 32768
         piece = piece * 10 ** (crop.gain_db / 20)

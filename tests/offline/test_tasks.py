@@ -246,6 +246,7 @@ def arguments(network: str, corpus: Path, **given: object) -> argparse.Namespace
         "denoiser": None,
         "vocoder": None,
         "judges": None,
+        "sung": None,
         "noise": None,
         "validation": [],
         "content": None,
