@@ -232,9 +232,15 @@ def _voice_options(parser: argparse.ArgumentParser) -> None:
 def _change_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shift",
-        type=semitones,
+        type=number_or_auto,
         metavar="SEMITONES",
         help="up (or down), or auto: from your median pitch to the speaker's (default: auto)",
+    )
+    parser.add_argument(
+        "--level",
+        type=number_or_auto,
+        metavar="DB",
+        help="louder (or softer) than you, or auto: as loud as the speaker (default: auto)",
     )
     parser.add_argument(
         "--speaker",
@@ -244,16 +250,13 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retrieval",
         type=float,
-        default=1.8,
         help="how far to move to the target's own sounds, 0 to 2 (less keeps more of the accent)",
     )
-    parser.add_argument("--gain-db", type=float, default=0.0, help="output gain")
-    parser.add_argument(
-        "--gate-db", type=float, default=-65.0, help="silent below this input level"
-    )
+    parser.add_argument("--gain-db", type=float, help="output gain")
+    parser.add_argument("--gate-db", type=float, help="silent below this input level")
 
 
-def semitones(text: str) -> float | None:
+def number_or_auto(text: str) -> float | None:
     """A number, or None for `auto`."""
     return None if text == "auto" else float(text)
 
@@ -300,13 +303,15 @@ def _wish(args: argparse.Namespace) -> _Wish:
     stream = _stream(args, config)
     if not hasattr(args, "speaker"):  # bench measures the voice as it is
         return _Wish(path, config, stream, VoiceParams())
-    params = VoiceParams(
-        pitch_shift=args.shift,
-        gate_db=args.gate_db,
-        gain_db=args.gain_db,
-        retrieval=args.retrieval,
-        speakers=config.mix(args.speaker) if args.speaker else (1.0,),
-    )
+    wishes = {
+        "pitch_shift": args.shift,
+        "level_shift": args.level,
+        "gate_db": args.gate_db,
+        "gain_db": args.gain_db,
+        "retrieval": args.retrieval,
+        "speakers": config.mix(args.speaker) if args.speaker else None,
+    }
+    params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
     return _Wish(path, config, stream, params)
 
 

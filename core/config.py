@@ -170,10 +170,11 @@ class VocoderConfig:
 
 @dataclass(frozen=True)
 class Speaker:
-    """One target in a voice. f0_median in Hz."""
+    """One target in a voice. f0_median in Hz; level_db of its voiced frames, full scale being 0."""
 
     name: str
     f0_median: float = 0.0
+    level_db: float | None = None
     credit: str = ""
 
 
@@ -286,6 +287,7 @@ class VoiceParams:
     """Live knobs: what may change while sound runs.
 
     pitch_shift: semitones; None brings the speaker's median onto the target's (`core/shift.py`).
+    level_shift: dB; None brings the speaker's level onto the target's (`core/level.py`).
     gate_db: input level (dB) under which the output is silent.
     gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1.
     speakers: how much of each of the voice's speakers, in its order and on any scale; none of those
@@ -295,6 +297,7 @@ class VoiceParams:
     """
 
     pitch_shift: float | None = None
+    level_shift: float | None = None
     gate_db: float = -65.0
     gain_db: float = 0.0
     dry_mix: float = 0.0
@@ -305,6 +308,10 @@ class VoiceParams:
         _require(
             self.pitch_shift is None or -48 <= self.pitch_shift <= 48,
             f"pitch_shift must lie within +-48 semitones, got {self.pitch_shift}",
+        )
+        _require(
+            self.level_shift is None or -60 <= self.level_shift <= 60,
+            f"level_shift must lie within +-60 dB, got {self.level_shift}",
         )
         _require(
             -120 <= self.gain_db <= 60,

@@ -35,6 +35,13 @@ class Conditions:
         factor = 2.0 ** (torch.as_tensor(semitones, dtype=torch.float64) / 12)
         return replace(self, f0=(self.f0 * factor).to(self.f0))
 
+    def louder(self, db: float | Tensor) -> Conditions:
+        """The same at another level; db: one number, or (B, T). Silence stays what it is."""
+        moved = (self.loudness + torch.as_tensor(db).to(self.loudness)).clamp(min=LOUDNESS_FLOOR_DB)
+        return replace(
+            self, loudness=torch.where(self.loudness > LOUDNESS_FLOOR_DB, moved, self.loudness)
+        )
+
     def silenced(self) -> Conditions:
         """The same frames as silence sounds: unvoiced, at the loudness floor."""
         return replace(

@@ -18,6 +18,7 @@ from core.diffusion.schedules import karras_sigmas
 from core.errors import ConfigError
 from core.features import Conditions
 from core.gate import Gate
+from core.level import AutoLevel
 from core.shift import AutoShift
 from core.speakers import SpeakerRamp
 from core.streaming.plan import StreamPlan
@@ -54,6 +55,8 @@ class Synthesis:
         self._ramp = SpeakerRamp()
         medians = [speaker.f0_median for speaker in config.speakers]
         self._auto_shift = AutoShift(medians, config.audio.frame_rate)
+        levels_db = [speaker.level_db for speaker in config.speakers]
+        self._auto_level = AutoLevel(levels_db, config.audio.frame_rate)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self.reset()
@@ -65,6 +68,7 @@ class Synthesis:
         self._gate.reset()
         self._ramp.reset()
         self._auto_shift.reset()
+        self._auto_level.reset()
         self._position = 0
 
     def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
@@ -75,12 +79,14 @@ class Synthesis:
         started = time.perf_counter()
         weights = torch.tensor(self._voice.config.weights(params.speakers))
         speaker = self._ramp(weights, conditions.frames)
-        # it listens even while a fixed shift is wanted, so that it knows the speaker when it is not
+        # both listen even while a fixed shift is wanted: they know the speaker when it is not
         automatic = self._auto_shift(conditions.f0, conditions.voiced, speaker)
+        level = self._auto_level(conditions.loudness, conditions.voiced, speaker)
         fixed = params.pitch_shift
         self.pitch_shift = float(automatic[0, -1]) if fixed is None else fixed
+        moved = conditions.shifted(automatic if fixed is None else fixed)
         wanted = replace(
-            conditions.shifted(automatic if fixed is None else fixed),
+            moved.louder(level if params.level_shift is None else params.level_shift),
             speaker=speaker,
             units=self._voice.bank(conditions.units, speaker, params.retrieval),
         )

@@ -14,17 +14,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from core.glide import Glide, Speeds
+
 LARGEST_SHIFT = 24.0
 """Semitones, either way."""
 
 _GUESSES = (math.log2(115.0), math.log2(200.0))  # a man's and a woman's middle
 _TRUST_SECONDS = 0.6  # of voice, until the guess counts no more
 _MEMORY_SECONDS = 20.0  # of voice, the median's
-_PAUSE_SECONDS = 0.15  # unvoiced for longer is no consonant
-_PAUSE_SPEED = 36.0  # semitones a second in a pause
-_FIRST_SPEED = 8.0  # with the first voice ...
-_LAST_SPEED = 0.4  # ... and once it is known
-_SPEED_SECONDS = 0.8  # of voice, in which the first falls to a third
+_SPEEDS = Speeds(first=8.0 / 12, last=0.4 / 12, pause=36.0 / 12)  # octaves a second
 
 
 class AutoShift:
@@ -41,10 +39,8 @@ class AutoShift:
         """Forgets who spoke."""
         self._heard: deque[float] = deque()
         self._sorted: list[float] = []
-        self._voiced_frames = 0
-        self._unvoiced_frames = math.inf
-        self._centre = sum(_GUESSES) / 2
-        self._aim = self._centre
+        self._aim = sum(_GUESSES) / 2
+        self._glide = Glide(self._aim, _SPEEDS, self._frame_rate)
 
     def __call__(self, f0: Tensor, voiced: Tensor, weights: Tensor) -> Tensor:
         """The next frames: f0 in Hz (1, T), voiced (1, T), weights of the speakers (1, S, T), which
@@ -59,22 +55,9 @@ class AutoShift:
         """log2 of the middle of the speaker's pitch in Hz, as of this frame."""
         if voiced:
             self._hear(pitch)
-            age = self._voiced_frames / self._frame_rate
-            fall = math.exp(-age / _SPEED_SECONDS)
-            speed = _LAST_SPEED + (_FIRST_SPEED - _LAST_SPEED) * fall
-            if self._voiced_frames == 1:  # nothing was heard that this could jump from
-                speed = math.inf
-            self._unvoiced_frames = 0
-        else:
-            self._unvoiced_frames += 1
-            paused = self._unvoiced_frames > _PAUSE_SECONDS * self._frame_rate
-            speed = _PAUSE_SPEED if paused else 0.0
-        step = speed / 12 / self._frame_rate
-        self._centre += min(max(self._aim - self._centre, -step), step)
-        return self._centre
+        return self._glide.step(self._aim, voiced)
 
     def _hear(self, pitch: float) -> None:
-        self._voiced_frames += 1
         self._heard.append(pitch)
         insort(self._sorted, pitch)
         if len(self._heard) > self._memory:
@@ -83,7 +66,8 @@ class AutoShift:
         n = len(self._sorted)
         median = (self._sorted[(n - 1) // 2] + self._sorted[n // 2]) / 2
         guess = min(_GUESSES, key=lambda middle: abs(middle - median))
-        trust = min(self._voiced_frames / (_TRUST_SECONDS * self._frame_rate), 1.0)
+        heard = self._glide.voiced_frames + 1
+        trust = min(heard / (_TRUST_SECONDS * self._frame_rate), 1.0)
         self._aim = guess + trust * (median - guess)
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from core.audio import WRITABLE, AudioReader, AudioWriter, check_writable
 from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError
+from core.features import loudness
+from core.level import gain_onto, speech_level
 from core.resampler import Resampler
 from core.shift import shift_onto
 from core.streaming.converter import StreamingConverter
@@ -50,14 +52,14 @@ def convert_file(
     """Converts a file to the voice's rate, its duration kept; on failure the old target stays.
 
     like_live: through the live stream's own blocks and resampler; else in long blocks, which differ
-    only for parts that cannot stream exactly, with the better of the resamplers, and where the
-    pitch shift is automatic by the median of the whole file.
+    only for parts that cannot stream exactly, with the better of the resamplers, and where pitch
+    and level shift are automatic by what the whole file says.
     """
     check_writable(target, [source])
     started = time.perf_counter()
     if not like_live:
-        if params.pitch_shift is None:
-            params = replace(params, pitch_shift=whole_shift(voice, source, params.speakers))
+        if params.pitch_shift is None or params.level_shift is None:
+            params = whole_file(voice, source, params)
         stream = replace(stream, block_frames=OFFLINE_BLOCK_FRAMES)
     converter = StreamingConverter(voice, stream, params)
     with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
@@ -82,20 +84,40 @@ def convert_file(
 
 def whole_shift(voice: VoiceModel, source: Path, speakers: tuple[float, ...]) -> float | None:
     """Semitones from a file's median pitch onto the speakers' own; None where nobody speaks."""
+    return whole_file(voice, source, VoiceParams(speakers=speakers)).pitch_shift
+
+
+def whole_file(voice: VoiceModel, source: Path, params: VoiceParams) -> VoiceParams:
+    """The shifts of pitch and level that are left open, as one number each for the whole file.
+
+    They bring its median pitch and the level of its voice onto the speakers' own; where nobody
+    speaks they stay open.
+    """
     config = voice.config
+    hop = config.audio.hop_length
     stream = voice.analyser.f0.stream(OFFLINE_BLOCK_FRAMES)
+    found, levels = [], []
     with AudioReader(source) as reader:
         resampler = Resampler(reader.sample_rate, config.audio.sample_rate, "live")
-        block = OFFLINE_BLOCK_FRAMES * config.audio.hop_length
-        found = [stream.push(wave) for wave in _blocks(reader, resampler, block)]
+        for wave in _blocks(reader, resampler, OFFLINE_BLOCK_FRAMES * hop):
+            found.append(stream.push(wave))
+            levels.append(loudness(torch.from_numpy(wave)[None], hop)[0])
     found.append(stream.flush())
     pitches = np.concatenate([f0[voiced] for f0, voiced in found])
-    if not len(pitches):
-        return None
-    centre = torch.tensor([math.log2(np.median(pitches))], dtype=torch.float64)
-    weights = torch.tensor(config.weights(speakers))[:, None]
-    medians = [speaker.f0_median for speaker in config.speakers]
-    return float(shift_onto(medians, weights, centre))
+    voiced = torch.from_numpy(np.concatenate([voiced for _, voiced in found]))
+    level = speech_level(torch.cat(levels), voiced) if levels else None
+    if level is None:
+        return params
+    weights = torch.tensor(config.weights(params.speakers))[:, None]
+    if params.pitch_shift is None:
+        centre = torch.tensor([math.log2(np.median(pitches))], dtype=torch.float64)
+        medians = [speaker.f0_median for speaker in config.speakers]
+        params = replace(params, pitch_shift=float(shift_onto(medians, weights, centre)))
+    if params.level_shift is None:
+        own = [speaker.level_db for speaker in config.speakers]
+        gain = gain_onto(own, weights, torch.tensor([level], dtype=torch.float64))
+        params = replace(params, level_shift=float(gain))
+    return params
 
 
 def plan_targets(sources: Sequence[Path], target: Path) -> list[tuple[Path, Path]]:

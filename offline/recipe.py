@@ -8,15 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from core.config import Speaker, VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.errors import ConfigError, VoiceChangerError
+from core.features import loudness
+from core.level import speech_level
 from core.voice import VoiceModel
 from offline.bank import speaker_units
 from offline.checkpoint import load_average
-from offline.preprocess import Manifest, load_f0
+from offline.preprocess import Manifest, load_f0, load_wave
 from offline.train import Task
 
 _SHARE = 0.4  # of a further corpus: what is made by machine is less varied than it is many
@@ -120,11 +123,7 @@ def export_voice(args: argparse.Namespace) -> None:
     config = voice_config(args.name, args.speakers)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     speakers = tuple(
-        replace(
-            speaker,
-            f0_median=_median_f0(args.features, manifest, speaker.name),
-            credit=args.credit,
-        )
+        replace(_measured(args.features, manifest, speaker), credit=args.credit)
         for speaker in config.speakers
     )
     voice = VoiceModel(replace(config, speakers=speakers))
@@ -162,13 +161,22 @@ def voice_config(name: str, speakers: Sequence[str]) -> VoiceConfig:
     return VoiceConfig(name=name, speakers=tuple(Speaker(speaker) for speaker in speakers))
 
 
-def _median_f0(features: Path, manifest: Manifest, speaker: str) -> float:
-    """Median of the speaker's voiced frames in Hz."""
-    values = []
-    for utterance in manifest.utterances:
-        if utterance.speaker == speaker:
-            f0, voiced = load_f0(features, utterance)
-            values.append(f0[voiced])
-    if not values:
-        raise VoiceChangerError(f"no recordings of {speaker} in {features}")
-    return round(float(np.median(np.concatenate(values))), 1)
+def _measured(features: Path, manifest: Manifest, speaker: Speaker) -> Speaker:
+    """With the median f0 and the level of the speaker's voiced frames."""
+    own = [u for u in manifest.utterances if u.speaker == speaker.name]
+    if not own:
+        raise VoiceChangerError(f"no recordings of {speaker.name} in {features}")
+    hop = VoiceConfig().audio.hop_length
+    pitches, levels, voices = [], [], []
+    for utterance in own:
+        f0, voiced = load_f0(features, utterance)
+        level = loudness(torch.from_numpy(load_wave(features, utterance))[None], hop)[0]
+        pitches.append(f0[voiced])
+        levels.append(level[: len(voiced)])
+        voices.append(torch.from_numpy(voiced[: len(level)]))
+    level_db = speech_level(torch.cat(levels), torch.cat(voices))
+    return replace(
+        speaker,
+        f0_median=round(float(np.median(np.concatenate(pitches))), 1),
+        level_db=None if level_db is None else round(level_db, 1),
+    )

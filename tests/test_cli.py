@@ -41,7 +41,7 @@ def test_help_loads_neither_torch_nor_numpy() -> None:
         ([], "COMMAND"),
         (["sing"], "invalid choice: 'sing'"),
         (["convert", "a.wav"], "OUT"),
-        (["convert", "a.wav", "b.wav", "--shift", "high"], "invalid semitones value: 'high'"),
+        (["convert", "a.wav", "b.wav", "--shift", "high"], "invalid number_or_auto value: 'high'"),
         (["convert", "a.wav", "b.wav", "--steps", "1.5"], "invalid int value: '1.5'"),
         (["live", "--backend", "jack"], "invalid choice: 'jack'"),
     ],
