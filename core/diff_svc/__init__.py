@@ -1,0 +1,1 @@
+"""Voices of diff-svc and Diffusion-SVC: their own features, conditions and whole-file conversion."""
