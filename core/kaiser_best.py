@@ -1,4 +1,4 @@
-"""The resampler that public diff-svc voices were trained with: `kaiser_best` of resampy 0.3 and 0.4.
+"""The resampler that diff-svc voices were trained with: `kaiser_best` of resampy 0.3 and 0.4.
 
 A Kaiser-windowed sinc read from a table by linear interpolation (J. O. Smith, "Digital Audio
 Resampling"), with resampy's published parameters. Its stride through the table is a whole number,

@@ -1,1 +1,1 @@
-"""Voices of diff-svc and Diffusion-SVC: their own features, conditions and whole-file conversion."""
+"""Voices of diff-svc and Diffusion-SVC: features, conditions and whole files as they make them."""

@@ -9,8 +9,8 @@ from torch import Tensor
 def align(frames: int, units: int) -> Tensor:
     """The 1-based unit of each mel frame, (frames,) int64; 0 is left for padding.
 
-    Frame m takes the first unit whose end, int(i d + d + 0.5) with d = frames / units, is not before
-    it: every boundary one frame late. Voices are trained with that lag, so it stays.
+    Frame m takes the first unit whose end, int(i d + d + 0.5) with d = frames / units, is not
+    before it: every boundary one frame late. Voices are trained with that lag, so it stays.
     """
     if frames < 1 or units < 1:
         raise ValueError(f"expected at least 1 frame and 1 unit, got {frames} and {units}")

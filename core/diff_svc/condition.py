@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from core.diff_svc.alignment import gather_units
+from core.diff_svc.config import PitchFormat
 from core.diff_svc.encoder import FftEncoder
 from core.diff_svc.pitch import coarse_pitch, pitch_hz
 from core.errors import VoiceFileError
 
 _ENERGY_TOP = 4.0
-
-
-@dataclass(frozen=True)
-class PitchFormat:
-    """How a voice hears pitch. Frequencies in Hz; bins of the pitch table.
-
-    use_uv: unvoiced frames become 0 Hz; without it they keep the interpolated pitch.
-    use_pitch, use_energy: whether the voice was trained with these terms at all.
-    """
-
-    f0_min: float = 40.0
-    f0_max: float = 1100.0
-    bins: int = 256
-    use_uv: bool = False
-    use_pitch: bool = True
-    use_energy: bool = False
 
 
 class Condition(nn.Module):
@@ -101,7 +85,10 @@ class Condition(nn.Module):
 def _table(weight: Tensor | None) -> nn.Embedding | None:
     if weight is None:
         return None
-    return nn.Embedding.from_pretrained(weight.clone(), freeze=False)
+    rows, width = weight.shape
+    table = nn.Embedding(rows, width)
+    table.weight.data.copy_(weight)
+    return table
 
 
 def _needed(state: Mapping[str, Tensor], name: str, bins: int) -> Tensor:

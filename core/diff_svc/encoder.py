@@ -7,7 +7,7 @@ the units enter twice, and the positions run backwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,11 @@ from core.diffusion.diffnet import load_weights
 from core.errors import VoiceFileError, unknown_name
 
 _SHORTEST_TABLE = 5000
-_ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "swish": F.silu}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "swish": F.silu,
+}
 
 
 class FftEncoder(nn.Module):
@@ -56,7 +60,8 @@ class FftEncoder(nn.Module):
         x = x * real
         for layer in self.layers:
             x = layer(x, real)
-        return self.layer_norm(x) * real
+        made: Tensor = self.layer_norm(x) * real
+        return made
 
     def _positions(self, units: int) -> Tensor:
         """(N, H): row j of a table of P rows encodes position P - 1 - j."""

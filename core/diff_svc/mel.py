@@ -2,72 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.diff_svc.config import MelFormat
 from core.errors import ConfigError
 from core.mel import mel_filters
-
-MelKind = Literal["nsf", "hifigan", "openvpi", "diffusion_svc"]
-"""nsf: 44.1 kHz diff-svc. hifigan: 24 kHz diff-svc. The others: newer natural-log front ends."""
 
 LOG10_OF_E = 0.434294
 """The constant of the original, not 1 / ln 10 to the last digit: trained voices depend on it."""
 
 LN_OF_10 = 2.30259
 """Its way back."""
-
-
-@dataclass(frozen=True)
-class MelFormat:
-    """A front end and its sizes. Lengths in samples, frequencies in Hz.
-
-    floor: the smallest mel magnitude. `hifigan` centres frame m on sample m * hop, the others in
-    the middle of hop m; `nsf` and `hifigan` give log10, the others the natural log.
-    """
-
-    kind: MelKind = "nsf"
-    sample_rate: int = 44_100
-    n_fft: int = 2048
-    win_length: int = 2048
-    hop_length: int = 512
-    n_mels: int = 128
-    f_min: float = 40.0
-    f_max: float = 16_000.0
-    floor: float = 1e-5
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(MelKind):
-            known = ", ".join(get_args(MelKind))
-            raise ConfigError(f'unknown mel front end "{self.kind}"; known: {known}')
-        sizes = ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels")
-        for name in sizes:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.hop_length <= self.win_length <= self.n_fft:
-            raise ConfigError(
-                f"expected hop_length <= win_length <= n_fft, got {self.hop_length},"
-                f" {self.win_length} and {self.n_fft}"
-            )
-        if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2 or self.floor <= 0:
-            raise ConfigError(
-                f"expected 0 <= f_min < f_max <= {self.sample_rate / 2:g} and a floor above 0, got"
-                f" {self.f_min:g}, {self.f_max:g} and {self.floor:g}"
-            )
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second."""
-        return self.sample_rate / self.hop_length
-
-    def frames(self, samples: int) -> int:
-        """Frames that a wave of so many samples has."""
-        whole = samples // self.hop_length
-        return whole + 1 if self.kind == "hifigan" else whole
 
 
 class MelFrontEnd(nn.Module):
@@ -87,13 +34,13 @@ class MelFrontEnd(nn.Module):
         key_shift: semitones by which formants and all move; for the natural-log kinds alone.
         """
         form = self.form
-        if key_shift and form.kind in ("nsf", "hifigan"):
+        if key_shift and not form.natural_log:
             raise ConfigError(f"the {form.kind} front end has no key shift, got {key_shift:g}")
         mel = self.filters @ self._magnitude(wave, 2.0 ** (key_shift / 12))
-        log = torch.log(mel.clamp(min=form.floor))
         if form.kind == "hifigan":
             return torch.log10(mel.clamp(min=form.floor))
-        return LOG10_OF_E * log if form.kind == "nsf" else log
+        log = torch.log(mel.clamp(min=form.floor))
+        return log if form.natural_log else LOG10_OF_E * log
 
     def _magnitude(self, wave: Tensor, factor: float) -> Tensor:
         """(B, T) -> (B, n_fft // 2 + 1, frames)."""

@@ -5,6 +5,7 @@ Sizes in seconds become whole samples at the wave's own rate. numpy and scipy on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 Wave = NDArray[np.float32]
-Array = NDArray[np.float64]
 
 _SMALLEST = 1e-12
 
@@ -110,21 +110,21 @@ def _runs_below(loud: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(left), int(right)) for left, right in edges.reshape(-1, 2)]
 
 
-def _valid(kernel: object, signal: Array, size: int) -> Array:
+def _valid(kernel: Callable[..., Wave], signal: Wave, size: int) -> Wave:
     """A centred filter where it lies wholly inside the signal."""
-    assert callable(kernel)
     start = size // 2
-    made: Array = kernel(signal, size)[start : start + len(signal) - size + 1]
+    made: Wave = kernel(signal, size)[start : start + len(signal) - size + 1]
     return made
 
 
-def _window_rms(wave: Wave, size: int) -> Array:
+def _window_rms(wave: Wave, size: int) -> Wave:
     """Deviation of every window of so many samples."""
     power = _valid(uniform_filter1d, np.square(wave), size)
     mean = _valid(uniform_filter1d, wave, size)
-    return np.sqrt(power - np.square(mean))
+    deviation: Wave = np.sqrt(power - np.square(mean))
+    return deviation
 
 
-def _decibels(level: Array) -> Array:
-    decibels: Array = 20 * np.log10(np.clip(level, _SMALLEST, 1.0))
+def _decibels(level: Wave) -> Wave:
+    decibels: Wave = 20 * np.log10(np.clip(level, _SMALLEST, 1.0))
     return decibels

@@ -161,4 +161,5 @@ def _stretched_cosine(timesteps: int, offset: float = 0.008, largest: float = 0.
     t = np.linspace(0.0, points, points) / points
     curve = np.cos((t + offset) / (1.0 + offset) * (math.pi / 2)) ** 2
     curve = curve / curve[0]
-    return np.clip(1.0 - curve[1:] / curve[:-1], 0.0, largest)
+    betas: Array = np.clip(1.0 - curve[1:] / curve[:-1], 0.0, largest)
+    return betas

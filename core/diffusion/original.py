@@ -14,8 +14,8 @@ from torch import Tensor
 from core.diffusion.gaussian import GaussianDiffusion
 from core.errors import ConfigError
 
-Predict = Callable[[Tensor, int], Tensor]
-"""(x, step) -> the noise in x; both (B, M, T)."""
+Predict = Callable[[Tensor, float], Tensor]
+"""(x, step) -> the noise in x; both (B, M, T). Steps may be broken, for solvers that need them."""
 
 
 def bind(diffusion: GaussianDiffusion, cond: Tensor, mask: Tensor | None = None) -> Predict:
@@ -23,8 +23,8 @@ def bind(diffusion: GaussianDiffusion, cond: Tensor, mask: Tensor | None = None)
     net = diffusion.denoise_fn
     prepared = net.condition(cond)
 
-    def predict(x: Tensor, step: int) -> Tensor:
-        steps = torch.full((len(x),), step, dtype=torch.long, device=x.device)
+    def predict(x: Tensor, step: float) -> Tensor:
+        steps = torch.full((len(x),), step, dtype=x.dtype, device=x.device)
         noise: Tensor = net(x, steps, prepared, mask)
         return noise
 
@@ -60,11 +60,7 @@ def sample_plms(
     x (B, M, T), taken for the largest multiple of speedup below `start`, whatever its level.
     The evaluation at step 0 changes nothing and is left out: ceil(start / speedup) of them remain.
     """
-    if not 1 <= speedup < start:
-        raise ConfigError(
-            f"speed-up {speedup} leaves no step to take from step {start}; choose one from 1 to"
-            f" {start - 1}"
-        )
+    _check(start, speedup)
     history: list[Tensor] = []
     for step in reversed(range(speedup, start, speedup)):
         slope, history = _plms_slope(diffusion, predict, x, step, speedup, history)
@@ -72,10 +68,28 @@ def sample_plms(
     return x
 
 
+def sample_ddim(
+    diffusion: GaussianDiffusion, predict: Predict, x: Tensor, start: int, speedup: int
+) -> Tensor:
+    """DDIM (eta 0) over the steps that `sample_plms` visits, as Diffusion-SVC runs it."""
+    _check(start, speedup)
+    for step in reversed(range(speedup, start, speedup)):
+        x = _transfer(diffusion, x, predict(x, step), step, speedup)
+    return x
+
+
 def evaluations(start: int, speedup: int) -> int:
     """Network calls that `sample_plms` makes."""
     visited = len(range(speedup, start, speedup))
     return visited + 1 if visited else 0
+
+
+def _check(start: int, speedup: int) -> None:
+    if not 1 <= speedup < start:
+        raise ConfigError(
+            f"speed-up {speedup} leaves no step to take from step {start}; choose one from 1 to"
+            f" {start - 1}"
+        )
 
 
 def _plms_slope(
