@@ -1,0 +1,332 @@
+"""diff-svc checkpoints (prophesier/diff-svc and forks of the same architecture) -> a voice file.
+
+What the original saves but never uses is left out; what is not known is reported, never an error.
+The checkpoint's buffers win over the config, which may be of another time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.diff_svc.config import ForeignConfig, MelFormat, PitchFormat
+from core.diffusion.diffnet import DiffNetSize, diffnet_size
+from core.diffusion.gaussian import BUFFERS, schedule_betas, schedule_buffers
+from core.errors import ConfigError, VoiceFileError
+from core.imports.checkpoint import (
+    Settings,
+    State,
+    below,
+    read_checkpoint,
+    read_config_file,
+    state_at,
+)
+from core.imports.voice_parts import (
+    HUBERT_WANTED,
+    Part,
+    check_vocoder,
+    find_beside,
+    find_hubert,
+    plain_json,
+    read_hubert,
+    read_pitch_extractor,
+    read_vocoder,
+)
+
+_DEAD = ("mel_out.", "pitch_predictor.", "decoder.", "energy_predictor.", "dur_predictor.")
+_DEAD_TOO = ("encoder_embed_tokens.", "encoder.embed_positions.", "encoder.pos_embed_alpha")
+_USED = ("pitch_embed.weight", "energy_embed.weight", "spk_embed_proj.weight")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A voice as it goes into a file, and what was found on the way, a sentence a line."""
+
+    config: ForeignConfig
+    weights: State
+    report: tuple[str, ...]
+
+
+def import_diff_svc(
+    checkpoint: Path,
+    config: Path | None = None,
+    hubert: Path | None = None,
+    vocoder: Path | None = None,
+    name: str | None = None,
+    exact: bool = False,
+) -> Imported:
+    """The voice with all it needs to speak. A missing content encoder is a VoiceFileError."""
+    settings = settings_of(checkpoint, config)
+    voice = read_diff_svc(checkpoint, config, name, exact)
+    named = settings.get("hubert_path", "")
+    hubert = hubert or find_hubert(checkpoint, named)
+    if hubert is None:
+        raise VoiceFileError(f'{checkpoint}: "{named}" is not beside it; {HUBERT_WANTED}')
+    voice = with_hubert(voice, read_hubert(hubert))
+    vocoder = vocoder or find_beside(checkpoint, settings.get("vocoder_ckpt", ""))
+    voice = with_vocoder(voice, None if vocoder is None else read_vocoder(vocoder))
+    extractor = find_beside(checkpoint, settings.get("pe_ckpt", ""))
+    if voice.config.mel.kind == "hifigan" and extractor is not None:
+        voice = with_pitch_extractor(voice, read_pitch_extractor(extractor))
+    return voice
+
+
+def read_diff_svc(
+    checkpoint: Path, config: Path | None = None, name: str | None = None, exact: bool = False
+) -> Imported:
+    """The acoustic model alone: denoiser, schedule, condition and what the config says."""
+    settings = settings_of(checkpoint, config)
+    data = read_checkpoint(checkpoint)
+    state = below(state_at(data, checkpoint, "state_dict"), "model.")
+    if not any(key.startswith("denoise_fn.") for key in state):
+        some = ", ".join(list(state)[:3]) or "nothing under model."
+        raise VoiceFileError(
+            f"{checkpoint}: expected model.denoise_fn.*, found {some}; is it a diff-svc checkpoint?"
+        )
+    size = diffnet_size(below(state, "denoise_fn."), settings.get("dilation_cycle_length", 4))
+    _check_size(settings, size)
+    diffusion, notes = _diffusion(state, settings, size)
+    condition, found = _condition(below(state, "fs2."))
+    weights = {f"diffusion.{k}": v for k, v in diffusion.items()}
+    weights.update({f"condition.{k}": v for k, v in condition.items()})
+    step = data.get("global_step")
+    step = step if isinstance(step, int) else _step_in(checkpoint)
+    voice = _config(settings, size, len(diffusion["betas"]), step)
+    voice = replace(voice, name=name or _name(checkpoint), exact=exact)
+    report = (_headline(voice, size), *notes, *found, *_unknown(state))
+    return Imported(voice, weights, report)
+
+
+def with_hubert(voice: Imported, part: Part) -> Imported:
+    """The voice with its content encoder."""
+    from core.content.hubert_soft import HubertSoft
+
+    HubertSoft.from_state_dict(part.weights)
+    width = len(part.weights["proj.weight"])
+    if width != voice.config.units:
+        raise VoiceFileError(
+            f"{part.path}: proj.weight gives units of {width}, but the voice's hidden_size is"
+            f" {voice.config.units}; it was trained with another encoder"
+        )
+    weights = {**voice.weights, **{f"content.{k}": v for k, v in part.weights.items()}}
+    report = (*voice.report, f"content encoder: hubert-soft, units of {width}, from {part.path}")
+    return Imported(replace(voice.config, content="hubert-soft"), weights, report)
+
+
+def with_vocoder(voice: Imported, part: Part | None) -> Imported:
+    """The voice with its vocoder, or with the embedded one where there is none of its own."""
+    mel = voice.config.mel
+    if part is None:
+        return _with_embedded_vocoder(voice)
+    check_vocoder(part, mel.sample_rate, mel.hop_length, mel.n_mels)
+    if mel.kind == "hifigan":
+        from core.vocoder.hifigan24k import HifiGan24k
+
+        HifiGan24k.from_state_dict(part.weights, part.config)
+        name = "hifigan-24k"
+    else:
+        from core.vocoder.nsf_hifigan import NsfHifiGan
+
+        NsfHifiGan.from_state_dict(part.weights, part.config)
+        name = "nsf-hifigan"
+    config = replace(voice.config, vocoder=name, vocoder_config=plain_json(part.config))
+    weights = {**voice.weights, **{f"vocoder.{k}": v for k, v in part.weights.items()}}
+    return Imported(config, weights, (*voice.report, f"vocoder: {name}, from {part.path}"))
+
+
+def with_pitch_extractor(voice: Imported, part: Part) -> Imported:
+    """The voice with the network that reads the vocoder's f0 off the mel."""
+    from core.f0.pitch_extractor import PitchExtractor
+
+    PitchExtractor.from_state_dict(part.weights)
+    weights = {**voice.weights, **{f"pitch_extractor.{k}": v for k, v in part.weights.items()}}
+    config = replace(voice.config, pitch_extractor=True)
+    return Imported(config, weights, (*voice.report, f"pitch extractor: from {part.path}"))
+
+
+def settings_of(checkpoint: Path, config: Path | None = None) -> Settings:
+    """The config of a checkpoint, by default the config.yaml beside it."""
+    path = config or checkpoint.parent / "config.yaml"
+    if not checkpoint.is_file():
+        raise VoiceFileError(f"{checkpoint}: no such file; check the path")
+    if not path.is_file():
+        raise VoiceFileError(
+            f"{checkpoint}: no config.yaml beside it; diff-svc saves one in the voice's folder,"
+            " name it with --config"
+        )
+    return Settings(read_config_file(path), path)
+
+
+def _with_embedded_vocoder(voice: Imported) -> Imported:
+    mel = voice.config.mel
+    own = MelFormat()
+    if mel != own:
+        raise VoiceFileError(
+            f"voice {voice.config.name} has {mel.n_mels} mel bins at {mel.sample_rate} Hz, hop"
+            f" {mel.hop_length}; the embedded vocoder takes {own.n_mels} at {own.sample_rate} Hz,"
+            f" hop {own.hop_length}; name the voice's own vocoder with --vocoder"
+        )
+    report = (*voice.report, "vocoder: none found, the embedded one will speak")
+    return Imported(voice.config, voice.weights, report)
+
+
+def _check_size(settings: Settings, size: DiffNetSize) -> None:
+    """That the config is this checkpoint's: their sizes agree."""
+    for key, found in (
+        ("audio_num_mel_bins", size.n_mels),
+        ("hidden_size", size.condition),
+        ("residual_channels", size.channels),
+        ("residual_layers", size.layers),
+    ):
+        said = settings.get(key, found)
+        if said != found:
+            raise VoiceFileError(
+                f"{settings.path}: {key} is {said}, but the checkpoint's denoiser has {found};"
+                " this config is of another model"
+            )
+
+
+def _diffusion(
+    state: State, settings: Settings, size: DiffNetSize
+) -> tuple[State, tuple[str, ...]]:
+    """Denoiser, buffers and mel range, and where the latter two came from."""
+    kept = {k: v for k, v in state.items() if k.startswith("denoise_fn.")}
+    notes: list[str] = []
+    if "betas" in state:
+        made = schedule_buffers(state["betas"].double().numpy())
+        kept.update({name: state.get(name, made[name]) for name in BUFFERS})
+        missing = [name for name in BUFFERS if name not in state]
+        source = "the checkpoint" + (f" ({', '.join(missing)} rebuilt)" if missing else "")
+    else:
+        kind, count = settings.get("schedule_type", "linear"), settings.get("timesteps", 1000)
+        kept.update(schedule_buffers(schedule_betas(kind, count, settings.get("max_beta", 0.02))))
+        source = f"{settings.path} (the checkpoint has none)"
+    notes.append(f"schedule: {len(kept['betas'])} steps, from {source}")
+    for key in ("spec_min", "spec_max"):
+        kept[key], words = _range(state, settings, key, size.n_mels)
+        notes.append(words)
+    for name in BUFFERS:
+        if kept[name].shape != kept["betas"].shape:
+            raise VoiceFileError(
+                f"model.{name} has shape {tuple(kept[name].shape)}, expected"
+                f" {tuple(kept['betas'].shape)}, as model.betas has"
+            )
+    return kept, tuple(notes)
+
+
+def _range(state: State, settings: Settings, key: str, n_mels: int) -> tuple[Tensor, str]:
+    """spec_min or spec_max as (1, 1, 1) or (1, 1, M)."""
+    if key in state:
+        values, source = state[key].reshape(-1), "the checkpoint"
+    else:
+        listed = settings.numbers(key)[: settings.get("keep_bins", n_mels)]
+        values, source = torch.tensor(listed), f"{settings.path} (the checkpoint has none)"
+    if len(values) not in (1, n_mels):
+        raise VoiceFileError(
+            f"{key} from {source} has {len(values)} values, expected 1 or {n_mels}, one for each"
+            " mel bin"
+        )
+    return values.reshape(1, 1, -1), f"{key}: {len(values)} values, from {source}"
+
+
+def _condition(fs2: State) -> tuple[State, tuple[str, ...]]:
+    """What the condition is made of, and a word on the encoder and on dead weights."""
+    encoder = {k for k in fs2 if k.startswith("encoder.") and not k.startswith(_DEAD_TOO)}
+    kept = {k: v for k, v in fs2.items() if k in _USED or k in encoder}
+    dead = [k for k in fs2 if k.startswith((*_DEAD, *_DEAD_TOO))]
+    numbers = sum(fs2[k].numel() for k in dead)
+    words = [
+        "encoder: FFT blocks, an older voice" if encoder else "encoder: none, units as they are"
+    ]
+    if "spk_embed_proj.weight" in fs2:
+        words.append(f"speakers: {len(fs2['spk_embed_proj.weight'])}")
+    if dead:
+        words.append(f"dead weights left out: {len(dead)} tensors, {numbers} numbers")
+    return kept, tuple(words)
+
+
+def _unknown(state: State) -> Sequence[str]:
+    """A line on keys that no diff-svc model has."""
+    known = (*BUFFERS, "spec_min", "spec_max")
+    fs2 = tuple(f"fs2.{part}" for part in (*_DEAD, *_DEAD_TOO, *_USED, "encoder."))
+    left = [k for k in state if k not in known and not k.startswith(("denoise_fn.", *fs2))]
+    if not left:
+        return ()
+    return (f"unknown keys ignored: {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}",)
+
+
+def _config(settings: Settings, size: DiffNetSize, timesteps: int, step: int) -> ForeignConfig:
+    """The settings that matter, with the defaults of the original where it has them."""
+    get = settings.get
+    if get("diff_decoder_type", "wavenet") != "wavenet":
+        raise ConfigError(
+            f'{settings.path}: diff_decoder_type is "{get("diff_decoder_type", "")}", expected'
+            ' "wavenet"; other denoisers are not known in public voices'
+        )
+    return ForeignConfig(
+        step=step,
+        mel=_mel_format(settings, size),
+        pitch=PitchFormat(
+            f0_min=get("f0_min", 40.0),
+            f0_max=get("f0_max", 1100.0),
+            bins=get("f0_bin", 256),
+            use_uv=get("use_uv", False),
+            use_pitch=get("use_pitch_embed", True),
+            use_energy=get("use_energy_embed", False),
+        ),
+        k_step=min(get("K_step", timesteps), timesteps),
+        speedup=max(get("pndm_speedup", 10), 1),
+        dilation_cycle=size.cycle,
+        heads=get("num_heads", 2),
+        activation=get("ffn_act", "gelu"),
+        mel_min=get("mel_vmin", -6.0),
+        mel_max=get("mel_vmax", 1.5),
+        units=size.condition,
+    )
+
+
+def _mel_format(settings: Settings, size: DiffNetSize) -> MelFormat:
+    """The front end that the name of the vocoder stands for."""
+    get = settings.get
+    rate = get("audio_sample_rate", 44_100)
+    vocoder = get("vocoder", "NsfHifiGAN").rpartition(".")[2].lower()
+    old = vocoder in ("hifigan", "pwg")
+    if not old and vocoder != "nsfhifigan":
+        raise ConfigError(
+            f'{settings.path}: vocoder is "{get("vocoder", "")}"; known: NsfHifiGAN, HifiGAN, PWG'
+        )
+    low, high = get("fmin", 40.0), get("fmax", 16_000.0)
+    return MelFormat(
+        kind="hifigan" if old else "nsf",
+        sample_rate=rate,
+        n_fft=get("fft_size", 2048),
+        win_length=get("win_size", 2048),
+        hop_length=get("hop_size", 512),
+        n_mels=size.n_mels,
+        f_min=low if low >= 0 else 0.0,
+        f_max=high if high >= 0 else rate / 2,
+        floor=get("wav2spec_eps", 1e-6) if old else 1e-5,
+    )
+
+
+def _headline(voice: ForeignConfig, size: DiffNetSize) -> str:
+    return (
+        f"{voice.name}: {voice.mel.sample_rate} Hz, {size.n_mels} mel bins, {size.layers} layers of"
+        f" {size.channels} channels, units of {size.condition}, trained {voice.step} steps, use_uv"
+        f" {str(voice.pitch.use_uv).lower()}"
+    )
+
+
+def _name(checkpoint: Path) -> str:
+    folder = checkpoint.absolute().parent.name
+    return re.sub(r"[^\w.-]+", "-", folder or checkpoint.stem)
+
+
+def _step_in(checkpoint: Path) -> int:
+    numbers = re.findall(r"\d+", checkpoint.stem)
+    return int(numbers[-1]) if numbers else 0
