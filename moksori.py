@@ -153,8 +153,10 @@ def build_parser() -> argparse.ArgumentParser:
     voices.add_argument("--json", action="store_true")
 
     imports = _add(commands, "voices import", _import_voice, "bring a voice of another program")
-    imports.add_argument("family", choices=("diff-svc",), help="what it was made with")
-    imports.add_argument("checkpoint", type=Path, metavar="CKPT", help="model_ckpt_steps_N.ckpt")
+    imports.add_argument(
+        "family", choices=("diff-svc", "diffusion-svc"), help="what it was made with"
+    )
+    imports.add_argument("checkpoint", type=Path, metavar="CKPT", help="the weights")
     imports.add_argument("--config", type=Path, help="its config.yaml (default: the one beside it)")
     imports.add_argument("--hubert", type=Path, help="hubert_soft.pt (default: as in the config)")
     imports.add_argument("--vocoder", type=Path, help="folder or file (default: as in the config)")

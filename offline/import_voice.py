@@ -13,7 +13,7 @@ from core.voice import voice_path
 from offline.convert import Converted, Progress
 
 if TYPE_CHECKING:
-    from core.imports.diff_svc import Imported
+    from core.imports.imported import Imported
 
 FileConverter = Callable[[Path, Path, Progress], Converted]
 """(source, target, progress) -> what became of it."""
@@ -77,10 +77,11 @@ def describe_foreign(config: ForeignConfig) -> list[str]:
 
 def _read(args: argparse.Namespace) -> Imported:
     from core.imports.diff_svc import import_diff_svc
+    from core.imports.diffusion_svc import import_diffusion_svc
 
-    return import_diff_svc(
-        args.checkpoint, args.config, args.hubert, args.vocoder, args.name, args.exact
-    )
+    readers = {"diff-svc": import_diff_svc, "diffusion-svc": import_diffusion_svc}
+    read = readers[args.family]
+    return read(args.checkpoint, args.config, args.hubert, args.vocoder, args.name, args.exact)
 
 
 def _refuse_foreign_options(config: ForeignConfig, args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ MEL_KINDS = ("nsf", "hifigan", "openvpi", "diffusion_svc")
 """nsf: 44.1 kHz diff-svc. hifigan: 24 kHz diff-svc. The others: newer natural-log front ends."""
 
 FAMILIES = ("diff-svc", "diffusion-svc")
+SAMPLERS = ("pndm", "ddim", "dpm-solver", "unipc")
 VOCODERS = ("embedded", "nsf-hifigan", "hifigan-24k")
 
 
@@ -62,7 +63,7 @@ class MelFormat:
     def frames(self, samples: int) -> int:
         """Frames that a wave of so many samples has."""
         whole = samples // self.hop_length
-        return whole + 1 if self.kind == "hifigan" else whole
+        return whole + 1 if self.kind == "hifigan" else max(whole, 1)
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,11 @@ class ForeignConfig:
     """A foreign voice but for its weights.
 
     step: of the training. k_step: steps of the diffusion that are sampled; speedup: the voice's own
-    stride through them. dilation_cycle: of the DiffNet. heads, activation: of the FFT encoder.
-    mel_min, mel_max: what the mel is clipped to before the vocoder. content: name of the encoder,
-    empty where the file holds none; units: its width. vocoder_config: JSON of the vocoder's own.
-    pitch_extractor: whether the vocoder's f0 is read off the mel. exact: the original's bugs, too.
+    stride through them, with the sampler of that name. dilation_cycle: of the DiffNet. heads and
+    activation: of the FFT encoder. mel_min, mel_max: what the mel is clipped to before the vocoder.
+    content: name of the encoder, empty where the file holds none; units: its width.
+    vocoder_config: JSON of the vocoder's own. pitch_extractor: whether the vocoder's f0 is read off
+    the mel. exact: the original's bugs, too.
     """
 
     name: str = "unnamed"
@@ -107,6 +109,7 @@ class ForeignConfig:
     pitch: PitchFormat = field(default_factory=PitchFormat)
     k_step: int = 1000
     speedup: int = 10
+    sampler: str = "pndm"
     dilation_cycle: int = 4
     heads: int = 2
     activation: str = "gelu"
@@ -122,6 +125,7 @@ class ForeignConfig:
     def __post_init__(self) -> None:
         _require_known("family of voices", self.family, FAMILIES)
         _require_known("vocoder", self.vocoder, VOCODERS)
+        _require_known("sampler of imported voices", self.sampler, SAMPLERS)
         for name in ("k_step", "speedup", "dilation_cycle", "heads", "units"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -209,7 +209,8 @@ class DiffSvcVoice(nn.Module):
         rand_ini, noise: of the other vocoders' source; None is none.
         """
         clipped = mel.clamp(self.config.mel_min, self.config.mel_max)
-        heard = clipped if self.config.vocoder == "hifigan-24k" else clipped * LN_OF_10
+        as_it_is = self.config.vocoder == "hifigan-24k" or self.config.mel.natural_log
+        heard = clipped if as_it_is else clipped * LN_OF_10
         if self.vocoder is None:
             raise VoiceFileError(f"voice {self.config.name} holds no vocoder of its own")
         if isinstance(self.vocoder, EmbeddedVocoder):

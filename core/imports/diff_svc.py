@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,21 +18,19 @@ from core.diff_svc.config import ForeignConfig, MelFormat, PitchFormat
 from core.diffusion.diffnet import DiffNetSize, diffnet_size
 from core.diffusion.gaussian import BUFFERS, schedule_betas, schedule_buffers
 from core.errors import ConfigError, VoiceFileError
-from core.imports.checkpoint import (
-    Settings,
-    State,
-    below,
-    read_checkpoint,
-    read_config_file,
-    state_at,
+from core.imports.checkpoint import Settings, State, below, read_checkpoint, state_at
+from core.imports.imported import (
+    Imported,
+    settings_of,
+    voice_name,
+    with_hubert,
+    with_pitch_extractor,
+    with_vocoder,
 )
 from core.imports.voice_parts import (
     HUBERT_WANTED,
-    Part,
-    check_vocoder,
     find_beside,
     find_hubert,
-    plain_json,
     read_hubert,
     read_pitch_extractor,
     read_vocoder,
@@ -41,15 +39,6 @@ from core.imports.voice_parts import (
 _DEAD = ("mel_out.", "pitch_predictor.", "decoder.", "energy_predictor.", "dur_predictor.")
 _DEAD_TOO = ("encoder_embed_tokens.", "encoder.embed_positions.", "encoder.pos_embed_alpha")
 _USED = ("pitch_embed.weight", "energy_embed.weight", "spk_embed_proj.weight")
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A voice as it goes into a file, and what was found on the way, a sentence a line."""
-
-    config: ForeignConfig
-    weights: State
-    report: tuple[str, ...]
 
 
 def import_diff_svc(
@@ -97,82 +86,9 @@ def read_diff_svc(
     step = data.get("global_step")
     step = step if isinstance(step, int) else _step_in(checkpoint)
     voice = _config(settings, size, len(diffusion["betas"]), step)
-    voice = replace(voice, name=name or _name(checkpoint), exact=exact)
+    voice = replace(voice, name=name or voice_name(checkpoint), exact=exact)
     report = (_headline(voice, size), *notes, *found, *_unknown(state))
     return Imported(voice, weights, report)
-
-
-def with_hubert(voice: Imported, part: Part) -> Imported:
-    """The voice with its content encoder."""
-    from core.content.hubert_soft import HubertSoft
-
-    HubertSoft.from_state_dict(part.weights)
-    width = len(part.weights["proj.weight"])
-    if width != voice.config.units:
-        raise VoiceFileError(
-            f"{part.path}: proj.weight gives units of {width}, but the voice's hidden_size is"
-            f" {voice.config.units}; it was trained with another encoder"
-        )
-    weights = {**voice.weights, **{f"content.{k}": v for k, v in part.weights.items()}}
-    report = (*voice.report, f"content encoder: hubert-soft, units of {width}, from {part.path}")
-    return Imported(replace(voice.config, content="hubert-soft"), weights, report)
-
-
-def with_vocoder(voice: Imported, part: Part | None) -> Imported:
-    """The voice with its vocoder, or with the embedded one where there is none of its own."""
-    mel = voice.config.mel
-    if part is None:
-        return _with_embedded_vocoder(voice)
-    check_vocoder(part, mel.sample_rate, mel.hop_length, mel.n_mels)
-    if mel.kind == "hifigan":
-        from core.vocoder.hifigan24k import HifiGan24k
-
-        HifiGan24k.from_state_dict(part.weights, part.config)
-        name = "hifigan-24k"
-    else:
-        from core.vocoder.nsf_hifigan import NsfHifiGan
-
-        NsfHifiGan.from_state_dict(part.weights, part.config)
-        name = "nsf-hifigan"
-    config = replace(voice.config, vocoder=name, vocoder_config=plain_json(part.config))
-    weights = {**voice.weights, **{f"vocoder.{k}": v for k, v in part.weights.items()}}
-    return Imported(config, weights, (*voice.report, f"vocoder: {name}, from {part.path}"))
-
-
-def with_pitch_extractor(voice: Imported, part: Part) -> Imported:
-    """The voice with the network that reads the vocoder's f0 off the mel."""
-    from core.f0.pitch_extractor import PitchExtractor
-
-    PitchExtractor.from_state_dict(part.weights)
-    weights = {**voice.weights, **{f"pitch_extractor.{k}": v for k, v in part.weights.items()}}
-    config = replace(voice.config, pitch_extractor=True)
-    return Imported(config, weights, (*voice.report, f"pitch extractor: from {part.path}"))
-
-
-def settings_of(checkpoint: Path, config: Path | None = None) -> Settings:
-    """The config of a checkpoint, by default the config.yaml beside it."""
-    path = config or checkpoint.parent / "config.yaml"
-    if not checkpoint.is_file():
-        raise VoiceFileError(f"{checkpoint}: no such file; check the path")
-    if not path.is_file():
-        raise VoiceFileError(
-            f"{checkpoint}: no config.yaml beside it; diff-svc saves one in the voice's folder,"
-            " name it with --config"
-        )
-    return Settings(read_config_file(path), path)
-
-
-def _with_embedded_vocoder(voice: Imported) -> Imported:
-    mel = voice.config.mel
-    own = MelFormat()
-    if mel != own:
-        raise VoiceFileError(
-            f"voice {voice.config.name} has {mel.n_mels} mel bins at {mel.sample_rate} Hz, hop"
-            f" {mel.hop_length}; the embedded vocoder takes {own.n_mels} at {own.sample_rate} Hz,"
-            f" hop {own.hop_length}; name the voice's own vocoder with --vocoder"
-        )
-    report = (*voice.report, "vocoder: none found, the embedded one will speak")
-    return Imported(voice.config, voice.weights, report)
 
 
 def _check_size(settings: Settings, size: DiffNetSize) -> None:
@@ -320,11 +236,6 @@ def _headline(voice: ForeignConfig, size: DiffNetSize) -> str:
         f" {size.channels} channels, units of {size.condition}, trained {voice.step} steps, use_uv"
         f" {str(voice.pitch.use_uv).lower()}"
     )
-
-
-def _name(checkpoint: Path) -> str:
-    folder = checkpoint.absolute().parent.name
-    return re.sub(r"[^\w.-]+", "-", folder or checkpoint.stem)
 
 
 def _step_in(checkpoint: Path) -> int:
