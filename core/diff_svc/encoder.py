@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.diffusion.diffnet import load_weights
 from core.errors import VoiceFileError, unknown_name
+from core.state_dict import count, expect, load_weights
 
 _SHORTEST_TABLE = 5000
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -41,17 +41,15 @@ class FftEncoder(nn.Module):
     ) -> FftEncoder:
         """The encoder these weights are of (`layers.i.op.*`, `layer_norm.*`)."""
         key = "layers.0.op.ffn.ffn_1.weight"
-        if key not in state:
-            raise VoiceFileError(f"fs2.encoder.{key} is missing; the encoder cannot be read")
-        _, width, kernel = state[key].shape
+        _, width, kernel = expect(state, key, None, None, None).shape
         if width % heads:
             raise VoiceFileError(
                 f"fs2.encoder.{key} has {width} channels, not a multiple of num_heads {heads}"
             )
-        layers = len({name.split(".")[1] for name in state if name.startswith("layers.")})
+        layers = count(state, lambda i: f"layers.{i}.op.ffn.ffn_1.weight")
         encoder = FftEncoder(width, layers, kernel, heads, activation)
         load_weights(encoder, state, "fs2.encoder")
-        return encoder.eval()
+        return encoder
 
     def forward(self, units: Tensor) -> Tensor:
         """units (B, N, H) -> (B, N, H)."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from core.diffusion.diffnet import load_weights
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
 from core.diffusion.original import bind, sample_ddim, sample_ddpm, sample_plms
 from core.errors import ConfigError, VoiceFileError, unknown_name
+from core.state_dict import expect, load_weights
 
 _MEL_BREAK_HZ = 700.0
 _SHIFT_SCALE = 5.0
@@ -38,8 +38,7 @@ class Unit2Mel(nn.Module):
         prefix = "decoder."
         inner = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         decoder = GaussianDiffusion.from_state_dict(inner, cycle=1)
-        if "unit_embed.weight" not in state:
-            raise VoiceFileError("unit_embed.weight is missing; this is no Unit2Mel model")
+        units = expect(state, "unit_embed.weight", None, None).shape[1]
         speakers = state.get("spk_embed.weight")
         width = decoder.denoise_fn.size.condition
         if speakers is not None and speakers.shape[1] != width:
@@ -50,12 +49,12 @@ class Unit2Mel(nn.Module):
             )
         model = Unit2Mel(
             decoder,
-            state["unit_embed.weight"].shape[1],
+            units,
             0 if speakers is None else len(speakers),
             "aug_shift_embed.weight" in state,
         )
-        load_weights(model, state, "model")
-        return model.eval()
+        load_weights(model, state, "Unit2Mel")
+        return model
 
     def condition(
         self,

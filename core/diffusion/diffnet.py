@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.errors import VoiceFileError
+from core.state_dict import expect, load_weights
 
 _LONGEST_PERIOD = 10_000.0
 
@@ -58,7 +58,7 @@ class DiffNet(nn.Module):
         """The network these weights are of. A shape that does not fit is a VoiceFileError."""
         net = DiffNet(diffnet_size(state, cycle))
         load_weights(net, state, "denoise_fn")
-        return net.eval()
+        return net
 
     @property
     def reach(self) -> int:
@@ -122,39 +122,12 @@ class _ResidualLayer(nn.Module):
 
 def diffnet_size(state: Mapping[str, Tensor], cycle: int) -> DiffNetSize:
     """The sizes of a DiffNet, read off its weights; only the dilations' cycle cannot be."""
-    entry = _weight(state, "input_projection.weight", 3)
-    projection = _weight(state, "residual_layers.0.conditioner_projection.weight", 3)
+    channels, n_mels, _ = expect(state, "input_projection.weight", None, None, 1).shape
+    key = "residual_layers.0.conditioner_projection.weight"
+    condition = expect(state, key, 2 * channels, None, 1).shape[1]
     indices = (re.match(r"residual_layers\.(\d+)\.", key) for key in state)
     layers = 1 + max(int(found[1]) for found in indices if found)
-    return DiffNetSize(entry.shape[1], projection.shape[1], entry.shape[0], layers, cycle)
-
-
-def load_weights(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Loads weights, all of them and no others; else a sentence that names key and shapes."""
-    wanted = module.state_dict()
-    for key, own in wanted.items():
-        if key not in state:
-            raise VoiceFileError(
-                f"{where}.{key} is missing; expected a tensor of shape {tuple(own.shape)}"
-            )
-        if state[key].shape != own.shape:
-            raise VoiceFileError(
-                f"{where}.{key} has shape {tuple(state[key].shape)}, expected {tuple(own.shape)}"
-            )
-    foreign = sorted(set(state) - set(wanted))
-    if foreign:
-        raise VoiceFileError(f"{where}.{foreign[0]} belongs to no part of this network")
-    module.load_state_dict(dict(state))
-
-
-def _weight(state: Mapping[str, Tensor], key: str, dims: int) -> Tensor:
-    if key not in state:
-        raise VoiceFileError(f"denoise_fn.{key} is missing; this is no WaveNet denoiser")
-    if state[key].dim() != dims:
-        raise VoiceFileError(
-            f"denoise_fn.{key} has shape {tuple(state[key].shape)}, expected {dims} dimensions"
-        )
-    return state[key]
+    return DiffNetSize(n_mels, condition, channels, layers, cycle)
 
 
 def _residual(layer: nn.Module) -> _ResidualLayer:

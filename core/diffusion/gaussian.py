@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.diffusion.diffnet import DiffNet, load_weights
+from core.diffusion.diffnet import DiffNet
 from core.diffusion.schedules import alphas_cumprod, linear_betas
 from core.errors import VoiceFileError, unknown_name
+from core.state_dict import expect, load_weights
 
 Array = NDArray[np.float64]
 
@@ -74,18 +75,15 @@ class GaussianDiffusion(nn.Module):
         prefix = "denoise_fn."
         inner = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         net = DiffNet.from_state_dict(inner, cycle)
-        for name in (*BUFFERS, "spec_min", "spec_max"):
-            if name not in state:
-                raise VoiceFileError(f"buffer {name} is missing; it fixes what the network hears")
-        bins = int(state["spec_min"].numel())
+        bins = int(expect(state, "spec_min", 1, 1, None).shape[2])
         if bins not in (1, net.size.n_mels):
             raise VoiceFileError(
                 f"spec_min has shape {tuple(state['spec_min'].shape)}, expected 1 value or one for"
                 f" each of {net.size.n_mels} mel bins"
             )
-        diffusion = GaussianDiffusion(net, len(state["betas"]), bins)
-        load_weights(diffusion, state, "model")
-        return diffusion.eval()
+        diffusion = GaussianDiffusion(net, len(expect(state, "betas", None)), bins)
+        load_weights(diffusion, state, "diffusion")
+        return diffusion
 
     @property
     def timesteps(self) -> int:

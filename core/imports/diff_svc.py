@@ -7,16 +7,21 @@ The checkpoint's buffers win over the config, which may be of another time.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from core.diff_svc.condition import Condition
 from core.diff_svc.config import ForeignConfig, MelFormat, PitchFormat
 from core.diffusion.diffnet import DiffNetSize, diffnet_size
-from core.diffusion.gaussian import BUFFERS, schedule_betas, schedule_buffers
+from core.diffusion.gaussian import (
+    BUFFERS,
+    GaussianDiffusion,
+    schedule_betas,
+    schedule_buffers,
+)
 from core.errors import ConfigError, VoiceFileError
 from core.imports.checkpoint import Settings, State, below, read_checkpoint, state_at
 from core.imports.imported import (
@@ -36,9 +41,19 @@ from core.imports.voice_parts import (
     read_vocoder,
 )
 
-_DEAD = ("mel_out.", "pitch_predictor.", "decoder.", "energy_predictor.", "dur_predictor.")
-_DEAD_TOO = ("encoder_embed_tokens.", "encoder.embed_positions.", "encoder.pos_embed_alpha")
-_USED = ("pitch_embed.weight", "energy_embed.weight", "spk_embed_proj.weight")
+_DEAD = tuple(
+    f"fs2.{part}"
+    for part in (
+        "mel_out.",
+        "pitch_predictor.",
+        "decoder.",
+        "energy_predictor.",
+        "dur_predictor.",
+        "encoder_embed_tokens.",
+        "encoder.embed_positions.",
+        "encoder.pos_embed_alpha",
+    )
+)
 
 
 def import_diff_svc(
@@ -77,18 +92,39 @@ def read_diff_svc(
         raise VoiceFileError(
             f"{checkpoint}: expected model.denoise_fn.*, found {some}; is it a diff-svc checkpoint?"
         )
+    try:
+        return _voice(state, settings, data.get("global_step"), checkpoint, name, exact)
+    except VoiceFileError as error:
+        raise VoiceFileError(f"{checkpoint}: {error}") from None
+
+
+def _voice(
+    state: State,
+    settings: Settings,
+    step: object,
+    checkpoint: Path,
+    name: str | None,
+    exact: bool,
+) -> Imported:
+    """The acoustic model, built once to prove that it is whole; only what it uses is kept."""
     size = diffnet_size(below(state, "denoise_fn."), settings.get("dilation_cycle_length", 4))
     _check_size(settings, size)
-    diffusion, notes = _diffusion(state, settings, size)
-    condition, found = _condition(below(state, "fs2."))
-    weights = {f"diffusion.{k}": v for k, v in diffusion.items()}
-    weights.update({f"condition.{k}": v for k, v in condition.items()})
-    step = data.get("global_step")
-    step = step if isinstance(step, int) else _step_in(checkpoint)
-    voice = _config(settings, size, len(diffusion["betas"]), step)
-    voice = replace(voice, name=name or voice_name(checkpoint), exact=exact)
-    report = (_headline(voice, size), *notes, *found, *_unknown(state))
-    return Imported(voice, weights, report)
+    completed, notes = _completed(state, settings, size)
+    config = replace(
+        _config(settings, size, len(completed["betas"])),
+        name=name or voice_name(checkpoint),
+        step=step if isinstance(step, int) else _step_in(checkpoint),
+        exact=exact,
+    )
+    diffusion = GaussianDiffusion.from_state_dict(completed, config.dilation_cycle)
+    condition = Condition.from_state_dict(
+        below(state, "fs2."), config.pitch, config.heads, config.activation
+    )
+    weights = {f"diffusion.{k}": v for k, v in diffusion.state_dict().items()}
+    weights.update({f"condition.{k}": v for k, v in condition.state_dict().items()})
+    used = {*diffusion.state_dict(), *(f"fs2.{k}" for k in condition.state_dict())}
+    report = (_headline(config, size), *notes, *_condition_notes(condition), *_left(state, used))
+    return Imported(config, weights, report)
 
 
 def _check_size(settings: Settings, size: DiffNetSize) -> None:
@@ -107,10 +143,10 @@ def _check_size(settings: Settings, size: DiffNetSize) -> None:
             )
 
 
-def _diffusion(
+def _completed(
     state: State, settings: Settings, size: DiffNetSize
 ) -> tuple[State, tuple[str, ...]]:
-    """Denoiser, buffers and mel range, and where the latter two came from."""
+    """The denoiser's state with all its buffers, and where these came from."""
     kept = {k: v for k, v in state.items() if k.startswith("denoise_fn.")}
     notes: list[str] = []
     if "betas" in state:
@@ -126,12 +162,6 @@ def _diffusion(
     for key in ("spec_min", "spec_max"):
         kept[key], words = _range(state, settings, key, size.n_mels)
         notes.append(words)
-    for name in BUFFERS:
-        if kept[name].shape != kept["betas"].shape:
-            raise VoiceFileError(
-                f"model.{name} has shape {tuple(kept[name].shape)}, expected"
-                f" {tuple(kept['betas'].shape)}, as model.betas has"
-            )
     return kept, tuple(notes)
 
 
@@ -150,33 +180,31 @@ def _range(state: State, settings: Settings, key: str, n_mels: int) -> tuple[Ten
     return values.reshape(1, 1, -1), f"{key}: {len(values)} values, from {source}"
 
 
-def _condition(fs2: State) -> tuple[State, tuple[str, ...]]:
-    """What the condition is made of, and a word on the encoder and on dead weights."""
-    encoder = {k for k in fs2 if k.startswith("encoder.") and not k.startswith(_DEAD_TOO)}
-    kept = {k: v for k, v in fs2.items() if k in _USED or k in encoder}
-    dead = [k for k in fs2 if k.startswith((*_DEAD, *_DEAD_TOO))]
-    numbers = sum(fs2[k].numel() for k in dead)
-    words = [
-        "encoder: FFT blocks, an older voice" if encoder else "encoder: none, units as they are"
-    ]
-    if "spk_embed_proj.weight" in fs2:
-        words.append(f"speakers: {len(fs2['spk_embed_proj.weight'])}")
+def _condition_notes(condition: Condition) -> tuple[str, ...]:
+    """Which terms and which encoder the condition has."""
+    encoder = condition.encoder
+    words = "none, units as they are" if encoder is None else f"{len(encoder.layers)} FFT blocks"
+    speakers = condition.spk_embed_proj
+    more = () if speakers is None else (f"speakers: {speakers.num_embeddings}",)
+    return (f"encoder: {words}", *more)
+
+
+def _left(state: State, used: set[str]) -> tuple[str, ...]:
+    """A line on what the original saves and never uses, and one on what nobody knows."""
+    left = [k for k in state if k not in used]
+    dead = [k for k in left if k.startswith(_DEAD)]
+    unknown = [k for k in left if not k.startswith(_DEAD)]
+    lines: list[str] = []
     if dead:
-        words.append(f"dead weights left out: {len(dead)} tensors, {numbers} numbers")
-    return kept, tuple(words)
+        numbers = sum(state[k].numel() for k in dead)
+        lines.append(f"dead weights left out: {len(dead)} tensors, {numbers} numbers")
+    if unknown:
+        more = ", ..." if len(unknown) > 5 else ""
+        lines.append(f"unknown keys ignored: {', '.join(unknown[:5])}{more}")
+    return tuple(lines)
 
 
-def _unknown(state: State) -> Sequence[str]:
-    """A line on keys that no diff-svc model has."""
-    known = (*BUFFERS, "spec_min", "spec_max")
-    fs2 = tuple(f"fs2.{part}" for part in (*_DEAD, *_DEAD_TOO, *_USED, "encoder."))
-    left = [k for k in state if k not in known and not k.startswith(("denoise_fn.", *fs2))]
-    if not left:
-        return ()
-    return (f"unknown keys ignored: {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}",)
-
-
-def _config(settings: Settings, size: DiffNetSize, timesteps: int, step: int) -> ForeignConfig:
+def _config(settings: Settings, size: DiffNetSize, timesteps: int) -> ForeignConfig:
     """The settings that matter, with the defaults of the original where it has them."""
     get = settings.get
     if get("diff_decoder_type", "wavenet") != "wavenet":
@@ -185,7 +213,6 @@ def _config(settings: Settings, size: DiffNetSize, timesteps: int, step: int) ->
             ' "wavenet"; other denoisers are not known in public voices'
         )
     return ForeignConfig(
-        step=step,
         mel=_mel_format(settings, size),
         pitch=PitchFormat(
             f0_min=get("f0_min", 40.0),

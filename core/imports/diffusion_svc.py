@@ -75,7 +75,7 @@ def read_diffusion_svc(
         step=step if isinstance(step, int) else 0,
         exact=exact,
     )
-    weights = {f"unit2mel.{key}": value for key, value in state.items()}
+    weights = {f"unit2mel.{key}": value for key, value in model.state_dict().items()}
     return Imported(voice, weights, _report(voice, model, state))
 
 

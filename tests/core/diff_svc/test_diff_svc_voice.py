@@ -163,7 +163,7 @@ def test_a_padded_batch(case: str, voice: DiffSvcVoice) -> None:
 def test_training_loss_and_gradients(case: str, voice: DiffSvcVoice) -> None:
     io, diffusion = arrays(case, "io_batch"), voice.diffusion
     mel, noise = tensor(io["mels"]).transpose(1, 2), noises(tensor(io["loss_noise"]))
-    voice.zero_grad()
+    voice.requires_grad_(True)
     cond, _ = conditioned(voice, io)
     diffusion.loss(mel, cond, tensor(io["loss_t"]), noise).backward()
     net = diffusion.denoise_fn
