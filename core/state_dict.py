@@ -73,10 +73,10 @@ def expect(weights: Mapping[str, Tensor], key: str, *shape: int | None) -> Tenso
     return weights[key]
 
 
-def count(weights: Mapping[str, Tensor], form: Callable[[int], str]) -> int:
-    """How many of the keys form(0), form(1), ... there are, up to the first gap."""
+def count(weights: Mapping[str, Tensor], form: str) -> int:
+    """How many numbered keys there are, up to the first gap: form is like `layers.{}.weight`."""
     n = 0
-    while form(n) in weights:
+    while form.format(n) in weights:
         n += 1
     return n
 

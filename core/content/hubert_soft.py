@@ -121,7 +121,7 @@ class HubertSoft(nn.Module):
         inner, _ = expect(weights, "encoder.layers.0.linear1.weight", None, width).shape
         position = expect(weights, "positional_embedding.conv.weight", width, None, None).shape[2]
         dim, _ = expect(weights, "proj.weight", None, width).shape
-        layers = count(weights, lambda i: f"encoder.layers.{i}.linear1.weight")
+        layers = count(weights, "encoder.layers.{}.linear1.weight")
         encoder = cls(channels, width, inner, layers, dim, position)
         load_weights(encoder, weights, "HuBERT-soft", _file_key)
         return encoder
