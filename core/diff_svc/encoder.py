@@ -46,7 +46,7 @@ class FftEncoder(nn.Module):
             raise VoiceFileError(
                 f"fs2.encoder.{key} has {width} channels, not a multiple of num_heads {heads}"
             )
-        layers = count(state, lambda i: f"layers.{i}.op.ffn.ffn_1.weight")
+        layers = count(state, "layers.{}.op.ffn.ffn_1.weight")
         encoder = FftEncoder(width, layers, kernel, heads, activation)
         load_weights(encoder, state, "fs2.encoder")
         return encoder

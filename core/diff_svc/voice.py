@@ -192,7 +192,7 @@ class DiffSvcVoice(nn.Module):
         """The f0 that the vocoder hears: read off the mel (B, M, T) where the voice does so."""
         if self.pitch_extractor is None:
             return f0
-        found: Tensor = self.pitch_extractor(mel.transpose(1, 2))
+        found: Tensor = self.pitch_extractor(mel.transpose(1, 2), self.config.pitch.use_uv)
         return found
 
     def speak(
@@ -214,7 +214,8 @@ class DiffSvcVoice(nn.Module):
         if self.vocoder is None:
             raise VoiceFileError(f"voice {self.config.name} holds no vocoder of its own")
         if isinstance(self.vocoder, EmbeddedVocoder):
-            return self.vocoder(heard, f0, f0 > 0 if voiced is None else voiced)
+            made: Tensor = self.vocoder(heard, f0, f0 > 0 if voiced is None else voiced)
+            return made
         wave: Tensor = self.vocoder(heard, f0, rand_ini, noise)
         return wave
 
