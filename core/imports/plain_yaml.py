@@ -109,7 +109,7 @@ class _Reader:
             if not found:
                 self._fail(line, "is no `key: value`")
             assert found is not None
-            key = str(_unquoted(found[1]))
+            key = _key(found[1])
             rest = line.text[found.end() :].strip()
             self.at += 1
             table[key] = self._scalar(line, rest) if rest else self._below(indent)
@@ -159,7 +159,7 @@ class _Reader:
                 if not found:
                     self._fail(line, "holds a table without `key: value`")
                 assert found is not None
-                key, text = str(_unquoted(found[1])), text[found.end() :]
+                key, text = _key(found[1]), text[found.end() :]
                 table[key], text = self._flow(line, text)
             else:
                 item, text = self._flow(line, text)
@@ -191,6 +191,11 @@ def _depth(text: str) -> int:
         value = value if value.lstrip()[:1] in ("[", "{") else ""
     opened = value.count("[") + value.count("{")
     return opened - value.count("]") - value.count("}")
+
+
+def _key(text: str) -> str:
+    """A key as text, whatever a value of that spelling would be."""
+    return str(_unquoted(text)) if text[0] in "\"'" else text
 
 
 def _unquoted(text: str) -> Any:
