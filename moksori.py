@@ -621,7 +621,7 @@ def _voices(args: argparse.Namespace) -> int:
 
 
 def _config_of(path: Path) -> VoiceConfig | ForeignConfig:
-    from core.diff_svc.voice import read_foreign_config
+    from core.diff_svc.foreign import read_foreign_config
     from core.voice import NATIVE, kind_of, read_config, read_metadata
 
     native = kind_of(read_metadata(path)) == NATIVE

@@ -24,7 +24,7 @@ def import_voice(args: argparse.Namespace) -> list[str]:
 
     args: family, checkpoint, config, hubert, vocoder, name, exact.
     """
-    from core.diff_svc.voice import save_foreign
+    from core.diff_svc.foreign import save_foreign
 
     voice = _read(args)
     target = voice_path(voice.config.name, voice.config.step)
@@ -42,7 +42,8 @@ def import_voice(args: argparse.Namespace) -> list[str]:
 def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     """A converter for files; options that mean nothing to such a voice are errors."""
     from core.diff_svc.convert import ConvertParams
-    from core.diff_svc.voice import DiffSvcVoice, read_foreign_config
+    from core.diff_svc.foreign import read_foreign_config
+    from core.diff_svc.voice import DiffSvcVoice
     from offline.convert_foreign import convert_foreign_file
 
     config = read_foreign_config(path)

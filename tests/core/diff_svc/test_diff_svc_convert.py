@@ -10,7 +10,8 @@ import torch
 
 from core.audio import load_audio
 from core.diff_svc.convert import ConvertParams, Prepared, convert_stretch, prepare
-from core.diff_svc.voice import DiffSvcVoice, save_foreign
+from core.diff_svc.foreign import save_foreign
+from core.diff_svc.voice import DiffSvcVoice
 from core.errors import ConfigError
 from core.imports.diff_svc import import_diff_svc
 from tests.core.imports.foreign_voice import write_voice

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from core.diff_svc.alignment import energy
+from core.diff_svc.foreign import save_foreign
 from core.diff_svc.pitch import coarse_pitch
-from core.diff_svc.voice import DiffSvcVoice, save_foreign
+from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.gaussian import BUFFERS, schedule_betas, schedule_buffers
 from core.imports.diff_svc import read_diff_svc
 from core.imports.imported import settings_of

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from core.diff_svc.voice import DiffSvcVoice, read_foreign_config, save_foreign
+from core.diff_svc.foreign import read_foreign_config, save_foreign
+from core.diff_svc.voice import DiffSvcVoice
 from core.errors import ConfigError, VoiceChangerError, VoiceFileError
 from core.imports.diff_svc import import_diff_svc, read_diff_svc
 from core.voice import read_config
