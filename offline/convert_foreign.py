@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from core.audio import AudioReader, AudioWriter, check_writable, load_audio
 from core.diff_svc.convert import UNIT_RATE, ConvertParams, Prepared, convert_stretch, prepare
+from core.diff_svc.foreign import ForeignVoice
 from core.diff_svc.slicer import slice_at_silence
-from core.diff_svc.voice import DiffSvcVoice
 from core.streaming.sola import Sola
 from offline.convert import Converted, Progress
 
@@ -45,7 +45,7 @@ class _Piece(NamedTuple):
 
 
 def convert_foreign_file(
-    voice: DiffSvcVoice,
+    voice: ForeignVoice,
     source: Path,
     target: Path,
     params: ConvertParams,
@@ -63,7 +63,7 @@ def convert_foreign_file(
 
 
 def _in_pieces(
-    voice: DiffSvcVoice,
+    voice: ForeignVoice,
     source: Path,
     target: Path,
     params: ConvertParams,
@@ -87,7 +87,7 @@ def _in_pieces(
 
 
 def _rendering(
-    voice: DiffSvcVoice, piece: _Piece, rate: int, overlap: int, params: ConvertParams
+    voice: ForeignVoice, piece: _Piece, rate: int, overlap: int, params: ConvertParams
 ) -> Wave:
     """The piece in the voice with `overlap` samples more, silence beyond the end."""
     form = voice.config.mel
@@ -139,7 +139,7 @@ def _quiet_place(channels: Wave, rate: int, unit: int) -> int:
 
 
 def _as_the_original(
-    voice: DiffSvcVoice, source: Path, target: Path, params: ConvertParams
+    voice: ForeignVoice, source: Path, target: Path, params: ConvertParams
 ) -> tuple[float, int]:
     """Slices at silences, each on its own, joined without a crossfade; silence becomes zeros."""
     channels, rate = load_audio(source)

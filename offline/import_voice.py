@@ -42,7 +42,8 @@ def import_voice(args: argparse.Namespace) -> list[str]:
 def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     """A converter for files; options that mean nothing to such a voice are errors."""
     from core.diff_svc.convert import ConvertParams
-    from core.diff_svc.foreign import read_foreign_config
+    from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
+    from core.diff_svc.foreign import ForeignVoice, read_foreign_config
     from core.diff_svc.voice import DiffSvcVoice
     from offline.convert_foreign import convert_foreign_file
 
@@ -55,8 +56,13 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
         gate_db=args.gate_db,
         gain_db=args.gain_db,
         seed=args.seed,
+        speaker=_speaker(config, args.speaker),
     )
-    voice = DiffSvcVoice.load(path)
+    voice: ForeignVoice
+    if config.family == "diffusion-svc":
+        voice = DiffusionSvcVoice.load(path)
+    else:
+        voice = DiffSvcVoice.load(path)
 
     def convert(source: Path, target: Path, progress: Progress) -> Converted:
         return convert_foreign_file(voice, source, target, params, progress)
@@ -86,11 +92,23 @@ def _read(args: argparse.Namespace) -> Imported:
 
 
 def _refuse_foreign_options(config: ForeignConfig, args: argparse.Namespace) -> None:
-    if args.like_live or args.sampler or args.speaker:
+    if args.like_live or args.sampler:
         raise ConfigError(
-            f"voice {config.name} is a {config.family} voice; --like-live, --sampler and --speaker"
-            " are for voices of moksori; leave them out"
+            f"voice {config.name} is a {config.family} voice; --like-live and --sampler are for"
+            " voices of moksori; leave them out"
         )
+
+
+def _speaker(config: ForeignConfig, wanted: str | None) -> int:
+    """The number of a speaker, counted from 1."""
+    if wanted is None:
+        return 1
+    if not wanted.isdigit() or not 1 <= int(wanted) <= config.speakers:
+        raise ConfigError(
+            f"voice {config.name} knows its speakers by number, 1 to {config.speakers}; got"
+            f' --speaker "{wanted}"'
+        )
+    return int(wanted)
 
 
 def _speedup(config: ForeignConfig, steps: int | None) -> int | None:

@@ -98,8 +98,8 @@ class ForeignConfig:
     stride through them, with the sampler of that name. dilation_cycle: of the DiffNet. heads and
     activation: of the FFT encoder. mel_min, mel_max: what the mel is clipped to before the vocoder.
     content: name of the encoder, empty where the file holds none; units: its width.
-    vocoder_config: JSON of the vocoder's own. pitch_extractor: whether the vocoder's f0 is read off
-    the mel. exact: the original's bugs, too.
+    speakers: how many there are. vocoder_config: JSON of the vocoder's own. pitch_extractor:
+    whether the vocoder's f0 is read off the mel. exact: the original's bugs, too.
     """
 
     name: str = "unnamed"
@@ -117,6 +117,7 @@ class ForeignConfig:
     mel_max: float = 1.5
     content: str = ""
     units: int = 256
+    speakers: int = 1
     vocoder: str = "embedded"
     vocoder_config: str = "{}"
     pitch_extractor: bool = False
@@ -126,7 +127,7 @@ class ForeignConfig:
         _require_known("family of voices", self.family, FAMILIES)
         _require_known("vocoder", self.vocoder, VOCODERS)
         _require_known("sampler of imported voices", self.sampler, SAMPLERS)
-        for name in ("k_step", "speedup", "dilation_cycle", "heads", "units"):
+        for name in ("k_step", "speedup", "dilation_cycle", "heads", "units", "speakers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.mel_min < self.mel_max:

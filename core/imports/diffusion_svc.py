@@ -42,6 +42,12 @@ def import_diffusion_svc(
             f'{settings.path}: data.encoder is "{encoder}", expected "{_ENCODER}"; units of other'
             " encoders cannot be made for such a voice yet"
         )
+    if voice.config.k_step < len(voice.weights["unit2mel.decoder.betas"]):
+        raise ConfigError(
+            f"{settings.path}: model.k_step_max is {voice.config.k_step}: this model only finishes"
+            " the mel of a second one, which cannot be imported; choose a voice trained for all"
+            " steps"
+        )
     hubert = hubert or find_hubert(checkpoint, settings.get("data.encoder_ckpt", ""))
     if hubert is None:
         raise VoiceFileError(f"{checkpoint}: no content encoder is beside it; {HUBERT_WANTED}")
@@ -98,6 +104,7 @@ def _config(settings: Settings, model: Unit2Mel) -> ForeignConfig:
         mel_min=_QUIETEST,
         mel_max=_LOUDEST,
         units=model.unit_embed.in_features,
+        speakers=1 if model.spk_embed is None else model.spk_embed.num_embeddings,
     )
 
 
@@ -122,13 +129,12 @@ def _check_config(settings: Settings, model: Unit2Mel) -> None:
 
 def _report(voice: ForeignConfig, model: Unit2Mel, state: State) -> tuple[str, ...]:
     size = model.decoder.denoise_fn.size
-    speakers = 1 if model.spk_embed is None else model.spk_embed.num_embeddings
     low, high = (
         float(torch.as_tensor(state[f"decoder.spec_{end}"]).mean()) for end in ("min", "max")
     )
     return (
         f"{voice.name}: {voice.mel.sample_rate} Hz, {size.n_mels} mel bins, {size.layers} layers of"
-        f" {size.channels} channels, units of {voice.units}, {speakers} speakers, trained"
+        f" {size.channels} channels, units of {voice.units}, {voice.speakers} speakers, trained"
         f" {voice.step} steps",
         f"schedule: {len(state[f'decoder.{BUFFERS[0]}'])} steps, from the checkpoint",
         f"mel range: {low:g} to {high:g}, from the checkpoint",

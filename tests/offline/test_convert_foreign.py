@@ -89,6 +89,10 @@ def test_what_an_imported_voice_cannot_do(
         moksori("convert", recording, target, "--voice", voice, "--steps", 1),
         "--steps must lie between 2 and 100",
     )
+    complaint(
+        moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),
+        "knows its speakers by number, 1 to 1",
+    )
     complaint(moksori("bench", "--voice", voice), "is a diff-svc voice; so far it converts files")
     complaint(moksori("voices", "import", "diff-svc", tmp_path / "none.ckpt"), "no such file")
     complaint(moksori("convert", recording, target, "--voice", "gone"), "nyaru, nyaru_400")

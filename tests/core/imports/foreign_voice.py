@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.diff_svc.unit2mel import Unit2Mel
 from core.diffusion.diffnet import DiffNet, DiffNetSize
 from core.diffusion.gaussian import GaussianDiffusion, schedule_betas, schedule_buffers
 
@@ -107,6 +108,29 @@ def write_voice(folder: Path, data: dict[str, Any] | None = None, **changes: Any
     path = folder / "model_ckpt_steps_400.ckpt"
     torch.save(checkpoint() if data is None else data, path)
     return path
+
+
+def write_diffusion_svc(folder: Path, extra: str = "", speakers: int = 2) -> Path:
+    """A Diffusion-SVC voice in a folder; the checkpoint's path. extra: lines of its config."""
+    torch.manual_seed(2)
+    net = DiffNet(DiffNetSize(128, 32, 16, 3, 1))
+    diffusion = GaussianDiffusion(net, 1000, 1)
+    model = Unit2Mel(diffusion, 32, speakers if speakers > 1 else 0, shifts=True)
+    state = dict(model.state_dict())
+    buffers = schedule_buffers(schedule_betas("linear", 1000, 0.02))
+    buffers.update(
+        {"spec_min": torch.full((1, 1, 1), -12.0), "spec_max": torch.full((1, 1, 1), 2.0)}
+    )
+    state.update({f"decoder.{key}": value for key, value in buffers.items()})
+    folder.mkdir(parents=True)
+    torch.save({"global_step": 12_000, "model": state}, folder / "model_12000.pt")
+    torch.save(hubert(), folder / "hubert_soft.pt")
+    (folder / "config.yaml").write_text(
+        "data:\n  sampling_rate: 44100\n  block_size: 512\n  encoder: hubertsoft\n"
+        "  encoder_ckpt: hubert_soft.pt\n  encoder_out_channels: 32\n"
+        f"infer: {{method: unipc, speedup: 100}}\nmodel:\n  n_spk: {speakers}\n{extra}"
+    )
+    return folder / "model_12000.pt"
 
 
 def _plain(value: Any) -> str:
