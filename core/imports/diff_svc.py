@@ -66,6 +66,11 @@ def import_diff_svc(
 ) -> Imported:
     """The voice with all it needs to speak. A missing content encoder is a VoiceFileError."""
     settings = settings_of(checkpoint, config)
+    if settings.get("use_vec", False):
+        raise ConfigError(
+            f"{settings.path}: use_vec is true, so this voice hears units of ContentVec; only"
+            " those of hubert-soft can be made for it yet"
+        )
     voice = read_diff_svc(checkpoint, config, name, exact)
     named = settings.get("hubert_path", "")
     hubert = hubert or find_hubert(checkpoint, named)
@@ -207,11 +212,12 @@ def _left(state: State, used: set[str]) -> tuple[str, ...]:
 def _config(settings: Settings, size: DiffNetSize, timesteps: int) -> ForeignConfig:
     """The settings that matter, with the defaults of the original where it has them."""
     get = settings.get
-    if get("diff_decoder_type", "wavenet") != "wavenet":
-        raise ConfigError(
-            f'{settings.path}: diff_decoder_type is "{get("diff_decoder_type", "")}", expected'
-            ' "wavenet"; other denoisers are not known in public voices'
-        )
+    for key, only in (("diff_decoder_type", "wavenet"), ("pitch_norm", "log")):
+        if get(key, only) != only:
+            raise ConfigError(
+                f'{settings.path}: {key} is "{get(key, only)}", expected "{only}"; no public voice'
+                " has another"
+            )
     return ForeignConfig(
         mel=_mel_format(settings, size),
         pitch=PitchFormat(

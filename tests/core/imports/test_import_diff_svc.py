@@ -128,6 +128,7 @@ def test_a_spoilt_checkpoint(
         ({"f0_min": 2000}, "f0_min must lie between 0 and f0_max"),
         ({"vocoder": "x.WaveRNN"}, 'vocoder is "x.WaveRNN"; known: NsfHifiGAN'),
         ({"diff_decoder_type": "fft"}, 'diff_decoder_type is "fft", expected "wavenet"'),
+        ({"pitch_norm": "standard"}, 'pitch_norm is "standard", expected "log"'),
         ({"fmax": 30000}, "f_min < f_max <= 22050"),
     ],
 )
@@ -157,6 +158,11 @@ def test_what_is_not_beside_it_is_asked_for(folder: Path) -> None:
     (folder / "config.yaml").unlink()
     with pytest.raises(VoiceFileError, match=r"no config\.yaml beside it"):
         import_diff_svc(path)
+
+
+def test_a_voice_of_contentvec_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="use_vec is true, so this voice hears units of Content"):
+        import_diff_svc(write_voice(folder, use_vec=True))
 
 
 def test_windows_paths_and_hubert_as_the_first_pt_in_the_folder(folder: Path) -> None:
