@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.diff_svc.config import ForeignConfig
-from core.errors import ConfigError, VoiceFileError
+from core.diff_svc.config import SAMPLERS, ForeignConfig
+from core.errors import ConfigError, VoiceFileError, unknown_name
 from core.voice import voice_path
 from offline.convert import Converted, Progress
 
@@ -52,6 +52,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     params = ConvertParams(
         semitones=args.shift or 0.0,
         speedup=_speedup(config, args.steps),
+        sampler=_sampler(args.sampler),
         exact=True if args.exact else None,
         gate_db=args.gate_db,
         gain_db=args.gain_db,
@@ -92,11 +93,17 @@ def _read(args: argparse.Namespace) -> Imported:
 
 
 def _refuse_foreign_options(config: ForeignConfig, args: argparse.Namespace) -> None:
-    if args.like_live or args.sampler:
+    if args.like_live:
         raise ConfigError(
-            f"voice {config.name} is a {config.family} voice; --like-live and --sampler are for"
-            " voices of moksori; leave them out"
+            f"voice {config.name} is a {config.family} voice; --like-live is for voices of moksori;"
+            " leave it out"
         )
+
+
+def _sampler(wanted: str | None) -> str | None:
+    if wanted is not None and wanted not in SAMPLERS:
+        raise unknown_name("sampler of imported voices", wanted, SAMPLERS)
+    return wanted
 
 
 def _speaker(config: ForeignConfig, wanted: str | None) -> int:

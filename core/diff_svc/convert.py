@@ -40,6 +40,7 @@ class ConvertParams:
 
     semitones: float = 0.0
     speedup: int | None = None
+    sampler: str | None = None
     exact: bool | None = None
     gate_db: float | None = None
     gain_db: float = 0.0
@@ -143,7 +144,8 @@ def _sing_diff_svc(
     heard = voice.hear(*_listened(voice, sound))
     cond, f0 = voice.conditioned(heard, params.semitones, params.exact)
     start = keyed.start(heard.frames) if noise is None else noise
-    mel = voice.sample(cond, start, params.speedup, fresh=keyed.fresh(heard.frames))
+    fresh = keyed.fresh(heard.frames)
+    mel = voice.sample(cond, start, params.speedup, fresh=fresh, method=params.sampler)
     return _Sung(mel, f0, heard.unvoiced == 0, torch.ones(1))
 
 
@@ -162,8 +164,9 @@ def _sing_diffusion_svc(
     units = voice.units(torch.from_numpy(sound.wave16)[None])
     frames = f0.shape[1]
     start = keyed.start(frames) if noise is None else noise
+    fresh = keyed.fresh(frames)
     mel = voice.sample(
-        units, f0, volume, start, params.speaker, params.speedup, keyed.fresh(frames)
+        units, f0, volume, start, params.speaker, params.speedup, fresh, params.sampler
     )
     return _Sung(mel, f0, torch.from_numpy(voiced)[None], voice.audible(volume))
 

@@ -63,7 +63,16 @@ def test_import_then_convert_by_name(
     made, rate = load_mono(tmp_path / "out.wav")
     assert (len(made), rate) == (RATE, RATE)
     exact = moksori(
-        "convert", recording, tmp_path / "exact.wav", "--voice", voice, "--exact", "--steps", 5
+        "convert",
+        recording,
+        tmp_path / "exact.wav",
+        "--voice",
+        voice,
+        "--exact",
+        "--steps",
+        5,
+        "--sampler",
+        "unipc",
     )
     assert exact.code == 0, exact.err
     assert len(load_mono(tmp_path / "exact.wav")[0]) == RATE
@@ -88,6 +97,10 @@ def test_what_an_imported_voice_cannot_do(
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--steps", 1),
         "--steps must lie between 2 and 100",
+    )
+    complaint(
+        moksori("convert", recording, target, "--voice", voice, "--sampler", "heun"),
+        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, pndm, unipc',
     )
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),
