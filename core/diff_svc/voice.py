@@ -85,16 +85,22 @@ class DiffSvcVoice(ForeignVoice):
         )
 
     def conditioned(
-        self, heard: Heard, semitones: float = 0.0, exact: bool | None = None
+        self,
+        heard: Heard,
+        semitones: float = 0.0,
+        exact: bool | None = None,
+        speaker: int = 1,
     ) -> tuple[Tensor, Tensor]:
         """-> the denoiser's condition (B, H, T) and f0 in Hz (B, T), in another key.
 
-        exact: None takes the voice's own; else whether pitch above f0_max drops to 1 Hz.
+        exact: None takes the voice's own; else whether pitch above f0_max drops to 1 Hz. speaker:
+        of a voice with several, counted from 1.
         """
         exact = self.config.exact if exact is None else exact
         log2 = shift_pitch(heard.log2_f0, semitones, self.config.pitch.f0_max, exact)
+        row = torch.full((len(log2),), speaker - 1)
         made: tuple[Tensor, Tensor] = self.condition(
-            heard.units, heard.mel2ph, log2, heard.unvoiced, heard.energy
+            heard.units, heard.mel2ph, log2, heard.unvoiced, heard.energy, row
         )
         return made
 
