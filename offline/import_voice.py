@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ def import_voice(args: argparse.Namespace) -> list[str]:
     """
     from core.diff_svc.foreign import save_foreign
 
+    if args.name is not None and not re.fullmatch(r"[\w.-]+", args.name):
+        raise ConfigError(
+            f'--name "{args.name}" would be no good file name; expected letters, digits, dots,'
+            " dashes and underscores"
+        )
     voice = _read(args)
     target = voice_path(voice.config.name, voice.config.step)
     try:
