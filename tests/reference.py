@@ -1,4 +1,4 @@
-"""Vectors made by the original code of diff-svc and its relatives, where they are at hand."""
+"""What tests of single parts need of the golden vectors, and full-size weights by recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "reference" / "golden"
+from tests.golden import GOLDEN
+
+
+def cases_with(path: str) -> list[str]:
+    """The folders of the vectors that hold such a file."""
+    found = (folder.name for folder in GOLDEN.glob("*") if (folder / path).exists())
+    return sorted(found)
 
 
 def golden(name: str) -> Path:

@@ -7,15 +7,18 @@ attention span the whole input, so the units of a wave are defined for the whole
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.errors import ConfigError
+from core.errors import ConfigError, VoiceFileError, first_line
+from core.int8 import quantise
 from core.state_dict import count, expect, fold_weight_norm, load_weights, weights_under
 
 SAMPLE_RATE, HOP_LENGTH = 16_000, 320
@@ -125,6 +128,27 @@ class HubertSoft(nn.Module):
         encoder = cls(channels, width, inner, layers, dim, position)
         load_weights(encoder, weights, "HuBERT-soft", _file_key)
         return encoder
+
+    @classmethod
+    def load(cls, path: str | Path, int8: bool = False) -> HubertSoft:
+        """Reads a `hubert_soft.pt`; nothing in the file is run. int8: see `core/int8.py`.
+
+        Raises VoiceFileError.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise VoiceFileError(
+                f"cannot read {path} as the weights of HuBERT-soft (hubert_soft.pt): "
+                f"{first_line(error)}"
+            ) from None
+        if not isinstance(state, Mapping):
+            raise VoiceFileError(
+                f"{path} should hold the named weights of HuBERT-soft, but holds a "
+                f"{type(state).__name__}"
+            )
+        encoder = cls.from_state_dict(state)
+        return quantise(encoder) if int8 else encoder
 
     def forward(self, wave16: Tensor, lengths: Tensor | None = None) -> Tensor:
         """wave16: (B, n) in [-1, 1] at 16 kHz -> units (B, N, D), N = n // 320.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.content.hubert_soft import HubertSoft
 from core.errors import ConfigError, VoiceFileError
-from tests.reference import arrays, checkpoint, error, recipe, tensor
+from tests.reference import arrays, cases_with, checkpoint, error, recipe, tensor
 
 BASE = {"channels": 512, "width": 768, "inner": 3072, "layers": 12, "dim": 256, "position": 128}
 
@@ -52,7 +52,7 @@ def wave(samples: int, batch: int = 1) -> Tensor:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("case", ["svc44k", "svc24k_fs2"])
+@pytest.mark.parametrize("case", cases_with("hubert/hubert_soft.pt"))
 def test_units_of_the_original(case: str) -> None:
     encoder = HubertSoft.from_state_dict(checkpoint(f"{case}/hubert/hubert_soft.pt"))
     units = encoder(tensor(case, "wav16_kaiser")[None])[0]

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from core.errors import ConfigError, VoiceFileError
 from core.f0.pitch_extractor import PitchExtractor
-from tests.reference import arrays, checkpoint, error, tensor
+from core.imports.plain_yaml import read_yaml
+from tests.reference import arrays, cases_with, checkpoint, error, golden, tensor
 
-CASE = "svc24k_fs2"
-FILE = f"{CASE}/pe_model_ckpt_steps_60000.ckpt"
+CASES = cases_with("hifigan24k/config.yaml")
 
 
-@torch.inference_mode()
-def test_f0_of_the_original() -> None:
-    first = next(name for name in arrays(CASE) if name.startswith("mel_plms_"))
-    extractor = PitchExtractor.from_state_dict(checkpoint(FILE))
-    f0 = extractor(tensor(CASE, first)[None], use_uv=True)[0]
-    assert error(f0, tensor(CASE, "pe_f0")) < 1e-5
+def state_of(case: str) -> Any:
+    (file,) = golden(case).glob("pe_*.ckpt")
+    return checkpoint(f"{case}/{file.name}")
 
 
 @torch.inference_mode()
-def test_padded_frames_have_no_pitch() -> None:
-    extractor = PitchExtractor.from_state_dict(checkpoint(FILE)["state_dict"])
-    mel = tensor(CASE, "mel")[None].clone()
+@pytest.mark.parametrize("case", CASES)
+def test_f0_of_the_original(case: str) -> None:
+    first = next(name for name in arrays(case) if name.startswith("mel_plms_"))
+    use_uv = read_yaml((golden(case) / "config.yaml").read_text(), case)["use_uv"]
+    f0 = PitchExtractor.from_state_dict(state_of(case))(tensor(case, first)[None], use_uv)[0]
+    assert error(f0, tensor(case, "pe_f0")) < 1e-5
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("case", CASES)
+def test_padded_frames_have_no_pitch(case: str) -> None:
+    extractor = PitchExtractor.from_state_dict(state_of(case)["state_dict"])
+    mel = tensor(case, "mel")[None].clone()
     mel[:, -7:] = 0.0
     f0 = extractor(mel)[0]
     assert (f0[-7:] == 0).all()
     assert (f0[:-7] > 0).all()
 
 
-def test_refusals() -> None:
-    state = checkpoint(FILE)["state_dict"]
+@pytest.mark.parametrize("case", CASES)
+def test_refusals(case: str) -> None:
+    state = state_of(case)["state_dict"]
     with pytest.raises(ConfigError, match=r"mel \(B, T, 80\), got \(1, 9, 40\)"):
         PitchExtractor.from_state_dict(state)(torch.zeros(1, 9, 40))
     with pytest.raises(VoiceFileError, match=r"mel_prenet.layers.0.0.weight.*another kind"):

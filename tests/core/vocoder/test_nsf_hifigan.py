@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError, VoiceFileError
+from core.imports.plain_yaml import read_yaml
 from core.vocoder.hifigan24k import HifiGan24k
 from core.vocoder.nsf_generator import generator_config
 from core.vocoder.nsf_hifigan import NsfHifiGan
-from tests.reference import arrays, checkpoint, error, golden, recipe, tensor
+from tests.reference import arrays, cases_with, checkpoint, error, golden, recipe, tensor
 
 LN_OF_10 = 2.30259  # as the original rounds it
 
@@ -32,8 +33,7 @@ SMALL: dict[str, Any] = {
 def config_of(name: str) -> dict[str, Any]:
     text = golden(name).read_text()
     if name.endswith(".yaml"):
-        settings: dict[str, Any] = pytest.importorskip("yaml").safe_load(text)
-        return settings
+        return dict(read_yaml(text, name))
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
@@ -104,23 +104,9 @@ def test_the_second_kind_of_resblock() -> None:
     assert error(wave, tensor("vocoders", "wav_resblock2")) < 2e-5
 
 
-def vocoder_of(case: str) -> NsfHifiGan:
-    if case == "svc44k":
-        return NsfHifiGan.from_state_dict(
-            checkpoint("svc44k/nsf_hifigan/model"), config_of("svc44k/nsf_hifigan/config.json")
-        )
-    return HifiGan24k.from_state_dict(
-        checkpoint("svc24k_fs2/hifigan24k/model_ckpt_steps_1512000.ckpt"),
-        config_of("svc24k_fs2/hifigan24k/config.yaml"),
-    )
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("case", ["svc44k", "svc24k_fs2"])
-def test_vocoders_of_whole_voices(case: str) -> None:
-    vocoder = vocoder_of(case)
-    mel, f0 = tensor(case, "voc_mel").T[None], tensor(case, "voc_f0")[None]
-    mel = mel * (LN_OF_10 if case == "svc44k" else 1.0)
+def check_whole_voice(vocoder: NsfHifiGan, case: str, factor: float) -> None:
+    """Every array of the vocoder of a voice. factor: from its mel to what the vocoder hears."""
+    mel, f0 = factor * tensor(case, "voc_mel").T[None], tensor(case, "voc_f0")[None]
     ini, noise = tensor(case, "voc_rand_ini"), tensor(case, "voc_noise")
     assert error(vocoder(mel, f0)[0], tensor(case, "voc_wav_nonoise")) < 1e-5
     assert error(vocoder(mel, f0, ini, noise)[0], tensor(case, "voc_wav_noise")) < 1e-5
@@ -129,6 +115,23 @@ def test_vocoders_of_whole_voices(case: str) -> None:
     assert error(excitation[0, 0], tensor(case, "voc_har_source")) < 1e-5
     batch = vocoder(tensor(case, "voc_batch_c"), tensor(case, "voc_batch_f0"))
     assert error(batch, tensor(case, "voc_batch_wav")) < 1e-5
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("case", cases_with("nsf_hifigan/model"))
+def test_vocoders_of_44k_voices(case: str) -> None:
+    weights = checkpoint(f"{case}/nsf_hifigan/model")
+    config = config_of(f"{case}/nsf_hifigan/config.json")
+    check_whole_voice(NsfHifiGan.from_state_dict(weights, config), case, LN_OF_10)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("case", cases_with("hifigan24k/config.yaml"))
+def test_vocoders_of_24k_voices(case: str) -> None:
+    (file,) = golden(f"{case}/hifigan24k").glob("*.ckpt")
+    weights = checkpoint(f"{case}/hifigan24k/{file.name}")
+    config = config_of(f"{case}/hifigan24k/config.yaml")
+    check_whole_voice(HifiGan24k.from_state_dict(weights, config), case, 1.0)
 
 
 @torch.inference_mode()
