@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
+    from core.diff_svc.config import ForeignConfig
     from core.voice import VoiceModel
+    from offline.convert import Converted, Progress
+    from offline.import_voice import FileConverter
     from realtime.session import LiveSession
     from realtime.stats import LiveStats
 
@@ -32,7 +35,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
-    args = build_parser().parse_args(arguments)
+    args = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name the terminal cannot show is no failure
@@ -54,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; `voices import ...` is a command of its own, named by two words."""
+    words = list(arguments)
+    if words[:2] == ["voices", "import"]:
+        words[:2] = ["voices import"]
+    return build_parser().parse_args(words)
 
 
 @contextmanager
@@ -108,6 +119,9 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--like-live", action="store_true", help="as a listener hears it live, block by block"
     )
+    convert.add_argument(
+        "--exact", action="store_true", help="imported voices: as the original, its bugs included"
+    )
     convert.add_argument("--json", action="store_true", help="one line of JSON for each file")
     _change_options(convert)
     _voice_options(convert)
@@ -139,6 +153,17 @@ def build_parser() -> argparse.ArgumentParser:
     voices = _add(commands, "voices", _voices, "list the voices, or look into one")
     voices.add_argument("voice", nargs="?", help="name or file")
     voices.add_argument("--json", action="store_true")
+
+    imports = _add(commands, "voices import", _import_voice, "bring a voice of another program")
+    imports.add_argument(
+        "family", choices=("diff-svc", "diffusion-svc"), help="what it was made with"
+    )
+    imports.add_argument("checkpoint", type=Path, metavar="CKPT", help="the weights")
+    imports.add_argument("--config", type=Path, help="its config.yaml (default: the one beside it)")
+    imports.add_argument("--hubert", type=Path, help="hubert_soft.pt (default: as in the config)")
+    imports.add_argument("--vocoder", type=Path, help="folder or file (default: as in the config)")
+    imports.add_argument("--name", help="for --voice (default: the checkpoint's folder)")
+    imports.add_argument("--exact", action="store_true", help="always convert as the original does")
 
     bench = _add(commands, "bench", _bench, "latency, speed and streaming errors on this machine")
     bench.add_argument("--threads", type=int, default=1, help="of the live path")
@@ -263,7 +288,7 @@ def number_or_auto(text: str) -> float | None:
 
 def _stream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="of the sampler (default: the voice's)")
-    parser.add_argument("--sampler", help="ddim, euler, heun, dpmpp_2m (default: the voice's)")
+    parser.add_argument("--sampler", help="by name; a wrong one lists all (default: the voice's)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument(
         "--low-latency", action="store_true", help="live: the least delay, for a faster computer"
@@ -390,14 +415,13 @@ def _convert(args: argparse.Namespace) -> int:
     if one_by_name:
         check_writable(pairs[0][1], [pairs[0][0]])
         AudioReader(pairs[0][0]).close()
-    wish = _wish(args)
-    voice = wish.load()
+    convert = _converter(args)
     failed = 0
     for source, target in pairs:
         try:
             if not one_by_name:
                 make_folder(target.parent)
-            _convert_one(voice, wish, source, target, args)
+            _convert_one(convert, source, target, args)
         except VoiceChangerError as error:
             if len(pairs) == 1:
                 raise
@@ -411,24 +435,35 @@ def _convert(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _converter(args: argparse.Namespace) -> FileConverter:
+    """What converts one file with the voice of the options, native or imported."""
+    from core.voice import NATIVE, find_voice, kind_of, read_metadata
+    from offline.convert import convert_file
+
+    path = find_voice(args.voice)
+    if kind_of(read_metadata(path)) != NATIVE:
+        from offline.import_voice import foreign_converter
+
+        return foreign_converter(path, args)
+    wish = _wish(args)
+    voice = wish.load()
+
+    def convert(source: Path, target: Path, progress: Progress) -> Converted:
+        return convert_file(
+            voice, source, target, wish.params, wish.stream, args.like_live, progress
+        )
+
+    return convert
+
+
 def _convert_one(
-    voice: VoiceModel, wish: _Wish, source: Path, target: Path, args: argparse.Namespace
+    convert: FileConverter, source: Path, target: Path, args: argparse.Namespace
 ) -> None:
     from tqdm import tqdm
 
-    from offline.convert import convert_file
-
     form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     with tqdm(total=1.0, desc=source.name, disable=None, leave=False, bar_format=form) as bar:
-        done = convert_file(
-            voice,
-            source,
-            target,
-            wish.params,
-            wish.stream,
-            args.like_live,
-            lambda share: bar.update(share - bar.n),
-        )
+        done = convert(source, target, lambda share: bar.update(share - bar.n))
     if done.clipped:
         _say(
             f"warning: {source} is clipped ({done.clipped} samples at full scale);"
@@ -571,33 +606,75 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _voices(args: argparse.Namespace) -> int:
     from core.config import to_dict
-    from core.voice import embedded_voices, find_voice, read_config
+    from core.errors import VoiceFileError
+    from core.voice import embedded_voices, find_voice, imported_voices
 
     if args.voice is None:
-        found = {name: read_config(path) for name, path in embedded_voices().items()}
+        found: dict[str, VoiceConfig | ForeignConfig] = {}
+        for name, path in {**imported_voices(), **embedded_voices()}.items():
+            try:
+                found[name] = _config_of(path)
+            except VoiceFileError as error:  # one broken file must not hide the others
+                _say(str(error))
         if args.json:
             table = {name: to_dict(config) for name, config in found.items()}
             print(json.dumps(table, ensure_ascii=False))
             return 0
         for name, config in found.items():
-            print(f"{name}: {', '.join(speaker.name for speaker in config.speakers)}")
+            print(f"{name}: {_in_brief(config)}")
         if not found:
             _say("no voice is installed; give the path of a voice file with --voice FILE")
         return 0
     path = find_voice(args.voice)
-    config = read_config(path)
+    config = _config_of(path)
     if args.json:
         print(json.dumps({"path": str(path), "config": to_dict(config)}, ensure_ascii=False))
         return 0
     print(f"{config.name}  {path}  {path.stat().st_size / 2**20:.1f} MiB")
-    for speaker in config.speakers:
-        print(
-            f"  {speaker.name}: median pitch {speaker.f0_median:.0f} Hz. {speaker.credit}".rstrip()
-        )
+    for line in _in_detail(config):
+        print(f"  {line}")
+    return 0
+
+
+def _config_of(path: Path) -> VoiceConfig | ForeignConfig:
+    from core.diff_svc.foreign import read_foreign_config
+    from core.voice import NATIVE, kind_of, read_config, read_metadata
+
+    native = kind_of(read_metadata(path)) == NATIVE
+    return read_config(path) if native else read_foreign_config(path)
+
+
+def _in_brief(config: VoiceConfig | ForeignConfig) -> str:
+    from core.config import VoiceConfig
+
+    if isinstance(config, VoiceConfig):
+        return ", ".join(speaker.name for speaker in config.speakers)
+    return f"{config.family}, trained {config.step} steps"
+
+
+def _in_detail(config: VoiceConfig | ForeignConfig) -> list[str]:
+    from core.config import VoiceConfig
+
+    if not isinstance(config, VoiceConfig):
+        from offline.import_voice import describe_foreign
+
+        return describe_foreign(config)
     audio = config.audio
-    print(f"  {audio.sample_rate} Hz, hop {audio.hop_length}, {config.mel.n_mels} mel bins")
-    print(f"  content {config.content.encoder}, f0 {config.f0.estimator}", end="")
-    print(f", sampler {config.sampler}, {config.steps} steps")
+    return [
+        *(
+            f"{speaker.name}: median pitch {speaker.f0_median:.0f} Hz. {speaker.credit}".rstrip()
+            for speaker in config.speakers
+        ),
+        f"{audio.sample_rate} Hz, hop {audio.hop_length}, {config.mel.n_mels} mel bins",
+        f"content {config.content.encoder}, f0 {config.f0.estimator}, sampler {config.sampler},"
+        f" {config.steps} steps",
+    ]
+
+
+def _import_voice(args: argparse.Namespace) -> int:
+    from offline.import_voice import import_voice
+
+    print("\n".join(import_voice(args)))
     return 0
 
 

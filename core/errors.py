@@ -28,3 +28,8 @@ class DeviceError(VoiceChangerError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """The error for a name that is not in a table: `unknown sampler "x"; known: a, b`."""
     return ConfigError(f'unknown {kind} "{name}"; known: {", ".join(sorted(known))}')
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, without its long explanation."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

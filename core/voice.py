@@ -7,10 +7,12 @@ in it is ever executed.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.analyser import Analyser
 from core.config import VoiceConfig, from_dict, to_dict
@@ -26,6 +28,8 @@ VERSION = 1
 SUFFIX = ".safetensors"
 VOICES_FOLDER = Path(__file__).parent / "assets"
 DEFAULT_VOICE = "embedded"
+NATIVE = "moksori"
+"""The kind of voice that names none: a `VoiceModel`, trained here."""
 
 
 class VoiceModel(nn.Module):
@@ -49,20 +53,8 @@ class VoiceModel(nn.Module):
 
     def save(self, path: Path) -> None:
         """Writes the voice in half precision, under a temporary name first."""
-        from safetensors.torch import save_file
-
-        weights = {k: v.half().contiguous() for k, v in self.state_dict().items()}
-        metadata = {
-            "format": FORMAT,
-            "version": str(VERSION),
-            "config": json.dumps(to_dict(self.config)),
-        }
-        temporary = path.with_suffix(".part")
-        temporary.touch()
-        mode = temporary.stat().st_mode  # as any new file's; safetensors lets only the owner read
-        save_file(weights, temporary, metadata)
-        temporary.chmod(mode)
-        temporary.replace(path)
+        weights = {k: v.half() for k, v in self.state_dict().items()}
+        write_voice_file(path, weights, json.dumps(to_dict(self.config)))
 
     @staticmethod
     def load(path: Path) -> VoiceModel:
@@ -94,8 +86,44 @@ class VoiceModel(nn.Module):
         return voice
 
 
+def write_voice_file(
+    path: Path, weights: Mapping[str, Tensor], config: str, kind: str = NATIVE
+) -> None:
+    """Writes weights and a config (JSON) as a voice of some kind, under a temporary name first."""
+    from safetensors.torch import save_file
+
+    metadata = {"format": FORMAT, "version": str(VERSION), "config": config}
+    if kind != NATIVE:
+        metadata["kind"] = kind
+    temporary = path.with_suffix(".part")
+    temporary.touch()
+    mode = temporary.stat().st_mode  # as any new file's; safetensors lets only the owner read
+    save_file({k: v.contiguous() for k, v in weights.items()}, temporary, metadata)
+    temporary.chmod(mode)
+    temporary.replace(path)
+
+
 def read_config(path: Path) -> VoiceConfig:
-    """The config in a voice file's metadata, without its weights."""
+    """The config of a native voice, without its weights."""
+    metadata = read_metadata(path)
+    if kind_of(metadata) != NATIVE:
+        raise VoiceFileError(
+            f"{path} is a {kind_of(metadata)} voice; so far it converts files (moksori convert) and"
+            " does nothing else"
+        )
+    try:
+        return from_dict(VoiceConfig, json.loads(metadata["config"]))
+    except (KeyError, json.JSONDecodeError, ConfigError) as error:
+        raise VoiceFileError(f"{path}: its config cannot be read: {error}") from None
+
+
+def kind_of(metadata: Mapping[str, str]) -> str:
+    """Of which kind a voice is: `NATIVE`, or the family it was imported from."""
+    return metadata.get("kind", NATIVE)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """A voice file's metadata, its format and version checked; what is no voice is refused."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -120,18 +148,15 @@ def read_config(path: Path) -> VoiceConfig:
             f"{path} has version {metadata.get('version')} of the voice format; this program reads"
             f" version {VERSION}; update moksori or export the voice again"
         )
-    try:
-        return from_dict(VoiceConfig, json.loads(metadata["config"]))
-    except (KeyError, json.JSONDecodeError, ConfigError) as error:
-        raise VoiceFileError(f"{path}: its config cannot be read: {error}") from None
+    return dict(metadata)
 
 
 def find_voice(name: str) -> Path:
-    """A voice by path or by the name of an embedded one."""
+    """A voice by path, or by the name of an embedded or an imported one (its newest step)."""
     path = Path(name)
     if path.suffix == SUFFIX or path.is_file():
         return path
-    known = embedded_voices()
+    known = {**imported_voices(), **embedded_voices()}
     if name not in known:
         raise VoiceFileError(
             f'unknown voice "{name}"; known: {", ".join(sorted(known)) or "none"};'
@@ -143,6 +168,29 @@ def find_voice(name: str) -> Path:
 def embedded_voices() -> dict[str, Path]:
     """The voices in the package, by name."""
     return {path.stem: path for path in sorted(VOICES_FOLDER.glob(f"*{SUFFIX}"))}
+
+
+def own_folder() -> Path:
+    """Where imported voices are kept, one file for each step: NAME_STEP.safetensors."""
+    return Path.home() / ".moksori" / "voices"
+
+
+def voice_path(name: str, step: int) -> Path:
+    """Where the voice of that name and training step is kept."""
+    return own_folder() / f"{name}_{step}{SUFFIX}"
+
+
+def imported_voices() -> dict[str, Path]:
+    """The voices in the user's own folder: each file by its stem, each name by its newest step."""
+    found: dict[str, Path] = {}
+    newest: dict[str, tuple[int, Path]] = {}
+    for path in sorted(own_folder().glob(f"*{SUFFIX}")):
+        found[path.stem] = path
+        numbered = re.fullmatch(r"(.+)_(\d+)", path.stem)
+        if numbered:
+            name, step = numbered[1], int(numbered[2])
+            newest[name] = max(newest.get(name, (-1, path)), (step, path))
+    return {**found, **{name: path for name, (_, path) in newest.items()}}
 
 
 def _some(keys: list[str]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
 from core.config import AudioConfig, ContentConfig
-from core.errors import unknown_name
+from core.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
     from core.content.phonetic import PhoneticEncoder
@@ -45,3 +47,78 @@ def content_encoder(audio: AudioConfig, config: ContentConfig) -> PhoneticEncode
     if config.encoder not in CONTENT_ENCODERS:
         raise unknown_name("content encoder", config.encoder, CONTENT_ENCODERS)
     return CONTENT_ENCODERS[config.encoder](audio, config)
+
+
+class UnitEncoder(Protocol):
+    """What foreign voices hear with: defined for a whole wave at 16 kHz, not for its parts."""
+
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def hop_length(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+
+    def __call__(self, wave16: Tensor) -> Tensor:
+        """wave16: (B, n) in [-1, 1] -> units (B, N, D)."""
+        ...
+
+
+@dataclass(frozen=True)
+class UnitOptions:
+    """How a unit encoder is to be read.
+
+    layer, final_proj: of `Hubert.load`; where they are None the name decides, and a name that
+    already decides takes no other. int8: linear layers in int8 (`core/int8.py`).
+    """
+
+    layer: int | None = None
+    final_proj: bool | None = None
+    int8: bool = False
+
+
+def _hubert_soft(source: str | Path, options: UnitOptions) -> UnitEncoder:
+    from core.content.hubert_soft import HubertSoft
+
+    return HubertSoft.load(source, options.int8)
+
+
+def _hubert(source: str | Path, options: UnitOptions) -> UnitEncoder:
+    from core.content.hubert import Hubert
+
+    return Hubert.load(source, options.layer, bool(options.final_proj), int8=options.int8)
+
+
+def _fixed(
+    layer: int | None, final_proj: bool, make: Callable[[str | Path, UnitOptions], UnitEncoder]
+) -> Callable[[str | Path, UnitOptions], UnitEncoder]:
+    """A maker whose name says layer and projection."""
+
+    def fixed(source: str | Path, options: UnitOptions) -> UnitEncoder:
+        if options.layer not in (None, layer) or options.final_proj not in (None, final_proj):
+            raise ConfigError(
+                f"this encoder's name stands for layer {layer}, final_proj {final_proj}, got "
+                f'layer {options.layer}, final_proj {options.final_proj}; take "hubert" to choose'
+            )
+        return make(source, UnitOptions(layer, final_proj, options.int8))
+
+    return fixed
+
+
+UNIT_ENCODERS: dict[str, Callable[[str | Path, UnitOptions], UnitEncoder]] = {
+    "hubert-soft": _fixed(None, False, _hubert_soft),
+    "hubert": _hubert,
+    "contentvec": _fixed(9, True, _hubert),
+    "contentvec768": _fixed(9, False, _hubert),
+    "contentvec768l12": _fixed(12, False, _hubert),
+}
+
+
+def unit_encoder(name: str, source: str | Path, options: UnitOptions | None = None) -> UnitEncoder:
+    """The unit encoder of that name, read from a file (hubert-soft), a folder or a hub id.
+
+    Raises ConfigError for an unknown name, listing the known ones; VoiceFileError for the file.
+    """
+    if name not in UNIT_ENCODERS:
+        raise unknown_name("unit encoder", name, UNIT_ENCODERS)
+    return UNIT_ENCODERS[name](source, options or UnitOptions())

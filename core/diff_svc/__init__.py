@@ -1,0 +1,1 @@
+"""Voices of diff-svc and Diffusion-SVC: features, conditions and whole files as they make them."""

@@ -1,0 +1,204 @@
+"""Imported voices on the command line, and files of any length cut where it is quiet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from core.audio import load_mono, save_audio
+from core.diff_svc.convert import ConvertParams
+from core.diff_svc.voice import DiffSvcVoice
+from core.voice import find_voice, own_folder
+from offline import convert_foreign
+from offline.convert_foreign import convert_foreign_file
+from tests.command_line import Moksori, complaint
+from tests.core.imports.foreign_voice import checkpoint, write_voice
+from tests.core.imports.test_checkpoint import Bomb
+from tests.toy import speechlike
+
+RATE = 44_100
+Wave = NDArray[np.float32]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of its own, and so a voices folder."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def voice(home: Path, moksori: Moksori, tmp_path: Path) -> str:
+    """The name of an imported voice."""
+    said = moksori("voices", "import", "diff-svc", write_voice(tmp_path / "nyaru"))
+    assert said.code == 0, said.err
+    return "nyaru"
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "in.wav"
+    wave = np.stack([speechlike(24_000, sample_rate=24_000), np.zeros(24_000, np.float32)], 1)
+    soundfile.write(path, wave, 24_000)
+    return path
+
+
+def test_import_then_convert_by_name(
+    voice: str, moksori: Moksori, recording: Path, tmp_path: Path
+) -> None:
+    assert find_voice(voice).name == "nyaru_400.safetensors"
+    assert "nyaru: diff-svc, trained 400 steps" in moksori("voices").out
+    assert "44100 Hz, hop 512, 128 mel bins" in moksori("voices", voice).out
+    assert moksori("voices", voice, "--json").lines[0]["config"]["family"] == "diff-svc"
+    said = moksori("convert", recording, tmp_path / "out.wav", "--voice", voice, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["seconds"] == 1.0
+    made, rate = load_mono(tmp_path / "out.wav")
+    assert (len(made), rate) == (RATE, RATE)
+    exact = moksori(
+        "convert",
+        recording,
+        tmp_path / "exact.wav",
+        "--voice",
+        voice,
+        "--exact",
+        "--steps",
+        5,
+        "--sampler",
+        "unipc",
+    )
+    assert exact.code == 0, exact.err
+    assert len(load_mono(tmp_path / "exact.wav")[0]) == RATE
+
+
+def test_the_newest_step_of_a_name_is_found(voice: str, moksori: Moksori, tmp_path: Path) -> None:
+    for step in (1200, 900):
+        path = write_voice(tmp_path / f"more{step}", {**checkpoint(), "global_step": step})
+        assert moksori("voices", "import", "diff-svc", path, "--name", voice).code == 0
+    assert find_voice(voice).stem == "nyaru_1200"
+    assert find_voice("nyaru_900").stem == "nyaru_900"
+
+
+def test_what_an_imported_voice_cannot_do(
+    voice: str, moksori: Moksori, recording: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.wav"
+    complaint(
+        moksori("convert", recording, target, "--voice", voice, "--like-live"),
+        "nyaru is a diff-svc voice; --like-live",
+    )
+    complaint(
+        moksori("convert", recording, target, "--voice", voice, "--steps", 1),
+        "--steps must lie between 2 and 100",
+    )
+    complaint(
+        moksori("convert", recording, target, "--voice", voice, "--sampler", "heun"),
+        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, pndm, unipc',
+    )
+    complaint(
+        moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),
+        "knows its speakers by number, 1 to 1",
+    )
+    complaint(moksori("bench", "--voice", voice), "is a diff-svc voice; so far it converts files")
+    complaint(moksori("voices", "import", "diff-svc", tmp_path / "none.ckpt"), "no such file")
+    complaint(moksori("convert", recording, target, "--voice", "gone"), "nyaru, nyaru_400")
+    assert not target.exists()
+
+
+def test_a_voice_that_would_run_code_is_refused(
+    home: Path, moksori: Moksori, tmp_path: Path
+) -> None:
+    path = write_voice(tmp_path / "trap", {"state_dict": Bomb(tmp_path / "exploded")})
+    said = moksori("voices", "import", "diff-svc", path)
+    complaint(said, "which is code and no weights; it was not run")
+    assert not (tmp_path / "exploded").exists()
+    assert not home.exists()
+
+
+def test_a_name_that_is_no_file_name(moksori: Moksori, tmp_path: Path) -> None:
+    path = write_voice(tmp_path / "nyaru")
+    said = moksori("voices", "import", "diff-svc", path, "--name", "../up")
+    complaint(said, '--name "../up" would be no good file name')
+
+
+def test_a_broken_file_does_not_hide_the_other_voices(voice: str, moksori: Moksori) -> None:
+    (own_folder() / "broken_1.safetensors").write_bytes(b"no voice")
+    said = moksori("voices")
+    assert said.code == 0
+    assert "nyaru: diff-svc" in said.out
+    assert "broken_1.safetensors is no voice file" in said.err
+
+
+@pytest.fixture
+def toy(voice: str) -> DiffSvcVoice:
+    return DiffSvcVoice.load(find_voice(voice))
+
+
+def test_a_long_file_in_pieces(
+    toy: DiffSvcVoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert_foreign, "_SHORTEST", 0.5)
+    monkeypatch.setattr(convert_foreign, "_LONGEST", 1.0)
+    monkeypatch.setattr(convert_foreign, "_CONTEXT", 0.2)
+    save_audio(tmp_path / "in.wav", speechlike(100_001, sample_rate=22_050), 22_050)
+    shares: list[float] = []
+    done = convert_foreign_file(
+        toy, tmp_path / "in.wav", tmp_path / "out.wav", ConvertParams(), shares.append
+    )
+    made, _ = load_mono(tmp_path / "out.wav")
+    assert len(made) == round(100_001 * RATE / 22_050)
+    assert done.seconds == pytest.approx(100_001 / 22_050)
+    assert len(shares) >= 4
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(44_100, 3.0), (48_000, 0.3), (22_050, 1.21)])
+def test_pieces_cover_a_file_and_are_cut_where_it_is_quiet(
+    rate: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert_foreign, "_SHORTEST", 0.5)
+    monkeypatch.setattr(convert_foreign, "_LONGEST", 1.0)
+    monkeypatch.setattr(convert_foreign, "_CONTEXT", 0.2)
+    wave = np.ones((1, round(seconds * rate)), np.float32)
+    wave[:, round(0.7 * rate) : round(0.75 * rate)] = 0
+
+    def blocks() -> Iterator[Wave]:
+        for start in range(0, wave.shape[1], 9999):
+            yield wave[:, start : start + 9999]
+
+    pieces = list(convert_foreign._pieces(blocks(), rate, RATE))
+    assert pieces[0].start == 0
+    assert pieces[-1].stop == wave.shape[1]
+    for before, after in pairwise(pieces):
+        assert before.stop == after.start
+        assert after.begin <= after.start - round(0.2 * rate)
+        assert after.begin * RATE % rate == 0
+    if seconds > 2:
+        assert 0.7 < pieces[0].stop / rate < 0.75
+    for piece in pieces:
+        assert piece.begin + piece.heard.shape[1] >= piece.stop
+
+
+def test_a_failure_leaves_the_old_file(
+    toy: DiffSvcVoice, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.wav"
+    target.write_bytes(b"old")
+
+    def stop(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(convert_foreign, "convert_stretch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_foreign_file(toy, recording, target, ConvertParams())
+    assert target.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".part") == []
