@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.config import VoiceParams
 from core.diff_svc.config import SAMPLERS, ForeignConfig
 from core.errors import ConfigError, VoiceFileError, unknown_name
 from core.voice import voice_path
@@ -60,8 +61,8 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
         speedup=_speedup(config, args.steps),
         sampler=_sampler(args.sampler),
         exact=True if args.exact else None,
-        gate_db=args.gate_db,
-        gain_db=args.gain_db,
+        gate_db=VoiceParams().gate_db if args.gate_db is None else args.gate_db,
+        gain_db=args.gain_db or 0.0,
         seed=args.seed,
         speaker=_speaker(config, args.speaker),
     )
