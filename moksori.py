@@ -35,7 +35,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
-    args = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    args = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name the terminal cannot show is no failure
@@ -59,10 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """`voices import ...` is a command of its own, named by two words."""
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; `voices import ...` is a command of its own, named by two words."""
     words = list(arguments)
-    return [" ".join(words[:2]), *words[2:]] if words[:2] == ["voices", "import"] else words
+    if words[:2] == ["voices", "import"]:
+        words[:2] = ["voices import"]
+    return build_parser().parse_args(words)
 
 
 @contextmanager
@@ -595,11 +597,16 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _voices(args: argparse.Namespace) -> int:
     from core.config import to_dict
+    from core.errors import VoiceFileError
     from core.voice import embedded_voices, find_voice, imported_voices
 
     if args.voice is None:
-        paths = {**imported_voices(), **embedded_voices()}
-        found = {name: _config_of(path) for name, path in paths.items()}
+        found: dict[str, VoiceConfig | ForeignConfig] = {}
+        for name, path in {**imported_voices(), **embedded_voices()}.items():
+            try:
+                found[name] = _config_of(path)
+            except VoiceFileError as error:  # one broken file must not hide the others
+                _say(str(error))
         if args.json:
             table = {name: to_dict(config) for name, config in found.items()}
             print(json.dumps(table, ensure_ascii=False))

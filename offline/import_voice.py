@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.diff_svc.config import ForeignConfig
-from core.errors import ConfigError, VoiceFileError
+from core.diff_svc.config import SAMPLERS, ForeignConfig
+from core.errors import ConfigError, VoiceFileError, unknown_name
 from core.voice import voice_path
 from offline.convert import Converted, Progress
 
@@ -26,6 +27,11 @@ def import_voice(args: argparse.Namespace) -> list[str]:
     """
     from core.diff_svc.foreign import save_foreign
 
+    if args.name is not None and not re.fullmatch(r"[\w.-]+", args.name):
+        raise ConfigError(
+            f'--name "{args.name}" would be no good file name; expected letters, digits, dots,'
+            " dashes and underscores"
+        )
     voice = _read(args)
     target = voice_path(voice.config.name, voice.config.step)
     try:
@@ -52,6 +58,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     params = ConvertParams(
         semitones=args.shift or 0.0,
         speedup=_speedup(config, args.steps),
+        sampler=_sampler(args.sampler),
         exact=True if args.exact else None,
         gate_db=args.gate_db,
         gain_db=args.gain_db,
@@ -92,11 +99,17 @@ def _read(args: argparse.Namespace) -> Imported:
 
 
 def _refuse_foreign_options(config: ForeignConfig, args: argparse.Namespace) -> None:
-    if args.like_live or args.sampler:
+    if args.like_live:
         raise ConfigError(
-            f"voice {config.name} is a {config.family} voice; --like-live and --sampler are for"
-            " voices of moksori; leave them out"
+            f"voice {config.name} is a {config.family} voice; --like-live is for voices of moksori;"
+            " leave it out"
         )
+
+
+def _sampler(wanted: str | None) -> str | None:
+    if wanted is not None and wanted not in SAMPLERS:
+        raise unknown_name("sampler of imported voices", wanted, SAMPLERS)
+    return wanted
 
 
 def _speaker(config: ForeignConfig, wanted: str | None) -> int:

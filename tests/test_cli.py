@@ -17,8 +17,9 @@ import core.doctor
 import core.voice
 import offline.bench
 from core.audio import WRITABLE, AudioWriter, load_mono, save_audio
-from moksori import build_parser, main
+from moksori import main, parse
 from tests.command_line import DEMO, RATE, ROOT, VOICE, Moksori, complaint, contents
+from tests.core.imports.foreign_voice import write_voice
 from tests.sound_card import FalseSoundDevice
 
 
@@ -78,6 +79,10 @@ def test_the_examples_of_the_readme_run(
     moksori: Moksori, speech: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(tmp_path / "home"))
+    imported = ["voices", "import", "diff-svc", write_voice(tmp_path / "nyaru")]
+    assert moksori(*imported).code == 0
     wave = load_mono(speech)[0][:RATE]
     for words in _examples(name):
         for word in words:
@@ -85,12 +90,12 @@ def test_the_examples_of_the_readme_run(
                 save_audio(word, wave, RATE)
         if "--help" in words:
             with pytest.raises(SystemExit) as end:
-                build_parser().parse_args(words)
+                parse(words)
             assert end.value.code == 0, words
         elif words[0] == "convert" or "loopback" in words:
             assert moksori(*words).code == 0, words
         else:
-            build_parser().parse_args(words)
+            parse(words)
 
 
 # ---- convert

@@ -11,6 +11,7 @@ from core.diff_svc.config import PitchFormat
 from core.diff_svc.encoder import FftEncoder
 from core.diff_svc.pitch import coarse_pitch, pitch_hz
 from core.errors import VoiceFileError
+from core.state_dict import expect
 
 _ENERGY_TOP = 4.0
 
@@ -49,7 +50,10 @@ class Condition(nn.Module):
         encoder = FftEncoder.from_state_dict(inner, heads, activation) if inner else None
         pitch = _needed(state, "pitch_embed", form.bins) if form.use_pitch else None
         energy = _needed(state, "energy_embed", form.bins) if form.use_energy else None
-        speakers = state.get("spk_embed_proj.weight")
+        speakers = None
+        if "spk_embed_proj.weight" in state:
+            width = state["pitch_embed.weight"].shape[-1] if form.use_pitch else None
+            speakers = expect(state, "spk_embed_proj.weight", None, width)
         return Condition(form, pitch, energy, speakers, encoder).eval()
 
     def forward(

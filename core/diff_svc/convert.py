@@ -40,6 +40,7 @@ class ConvertParams:
 
     semitones: float = 0.0
     speedup: int | None = None
+    sampler: str | None = None
     exact: bool | None = None
     gate_db: float | None = None
     gain_db: float = 0.0
@@ -81,13 +82,30 @@ def convert_stretch(
     of the keyed one, and then none in the vocoder's source either.
     """
     sing = _sing_diffusion_svc if isinstance(voice, DiffusionSvcVoice) else _sing_diff_svc
-    keyed = _Keyed(voice, params.seed, position)
+    keyed = Keyed(voice, params.seed, position)
     with torch.inference_mode():
         sung = sing(voice, sound, params, keyed, noise)
-        frames = sung.mel.shape[2]
-        source = keyed.source(frames) if noise is None else (None, None)
-        f0 = voice.vocoder_f0(sung.mel, sung.f0)
-        made = voice.speak(sung.mel, f0, sung.voiced, *source) * sung.gain
+        heard = keyed if noise is None else None
+        wave = finish(voice, sound, params, heard, sung.mel, sung.f0, sung.voiced)
+    audible: Wave = sung.gain.numpy()[0]
+    return wave * audible
+
+
+def finish(
+    voice: ForeignVoice,
+    sound: Prepared,
+    params: ConvertParams,
+    keyed: Keyed | None,
+    mel: Tensor,
+    f0: Tensor,
+    voiced: Tensor,
+) -> Wave:
+    """mel (1, M, T), f0 and voiced (1, T) of a stretch -> its wave, gated and at its gain.
+
+    keyed: the noise of the vocoder's source; None is none.
+    """
+    source = (None, None) if keyed is None else keyed.source(mel.shape[2])
+    made = voice.speak(mel, voice.vocoder_f0(mel, f0), voiced, *source)
     wave: Wave = made[0].numpy()
     return wave * _gain(voice, sound.wave, len(wave), params)
 
@@ -101,7 +119,7 @@ class _Sung(NamedTuple):
     gain: Tensor
 
 
-class _Keyed:
+class Keyed:
     """All noise of a stretch, from its seed and its place in the recording."""
 
     def __init__(self, voice: ForeignVoice, seed: int, position: int) -> None:
@@ -136,22 +154,23 @@ def _sing_diff_svc(
     voice: ForeignVoice,
     sound: Prepared,
     params: ConvertParams,
-    keyed: _Keyed,
+    keyed: Keyed,
     noise: Tensor | None,
 ) -> _Sung:
     assert isinstance(voice, DiffSvcVoice)
-    heard = voice.hear(*_listened(voice, sound))
-    cond, f0 = voice.conditioned(heard, params.semitones, params.exact)
+    heard = voice.hear(*listened(voice, sound))
+    cond, f0 = voice.conditioned(heard, params.semitones, params.exact, params.speaker)
     start = keyed.start(heard.frames) if noise is None else noise
-    mel = voice.sample(cond, start, params.speedup, fresh=keyed.fresh(heard.frames))
-    return _Sung(mel, f0, heard.unvoiced == 0, torch.ones(1))
+    fresh = keyed.fresh(heard.frames)
+    mel = voice.sample(cond, start, params.speedup, fresh=fresh, method=params.sampler)
+    return _Sung(mel, f0, heard.unvoiced == 0, torch.ones(1, 1))
 
 
 def _sing_diffusion_svc(
     voice: ForeignVoice,
     sound: Prepared,
     params: ConvertParams,
-    keyed: _Keyed,
+    keyed: Keyed,
     noise: Tensor | None,
 ) -> _Sung:
     assert isinstance(voice, DiffusionSvcVoice)
@@ -162,13 +181,14 @@ def _sing_diffusion_svc(
     units = voice.units(torch.from_numpy(sound.wave16)[None])
     frames = f0.shape[1]
     start = keyed.start(frames) if noise is None else noise
+    fresh = keyed.fresh(frames)
     mel = voice.sample(
-        units, f0, volume, start, params.speaker, params.speedup, keyed.fresh(frames)
+        units, f0, volume, start, params.speaker, params.speedup, fresh, params.sampler
     )
     return _Sung(mel, f0, torch.from_numpy(voiced)[None], voice.audible(volume))
 
 
-def _listened(voice: DiffSvcVoice, sound: Prepared) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
+def listened(voice: DiffSvcVoice, sound: Prepared) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
     """Wave (1, T), units (1, N, D) and f0 (frames,) of a stretch."""
     form, pitch = voice.config.mel, voice.config.pitch
     frames = form.frames(len(sound.wave))

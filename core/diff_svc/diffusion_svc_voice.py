@@ -6,7 +6,6 @@ Facts of the features: CNChTu/Diffusion-SVC. Resampling is `kaiser_best`, a litt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 from core.diff_svc.config import ForeignConfig
 from core.diff_svc.foreign import ForeignVoice, State, load_voice, part_of
 from core.diff_svc.unit2mel import Unit2Mel
+from core.diff_svc.walk import Fresh
 from core.f0.praat import PraatConfig, praat_pitch
 
 Wave = NDArray[np.float32]
@@ -80,11 +80,13 @@ class DiffusionSvcVoice(ForeignVoice):
         noise: Tensor,
         speaker: int = 1,
         speedup: int | None = None,
-        fresh: Callable[[int], Tensor] | None = None,
+        fresh: Fresh | None = None,
+        method: str | None = None,
     ) -> Tensor:
         """units (B, N, D), f0 and volume (B, T), noise (B, M, T) -> natural-log mel (B, M, T).
 
-        speaker: counted from 1. speedup: stride through the steps, None for the voice's own.
+        speaker: counted from 1. speedup: stride through the steps, method: of `walk`; None for
+        the voice's own.
         """
         config, frames = self.config, f0.shape[1]
         stretched = F.interpolate(units.transpose(1, 2), size=frames, mode="nearest")
@@ -93,7 +95,7 @@ class DiffusionSvcVoice(ForeignVoice):
         )
         stride = config.speedup if speedup is None else speedup
         return self.unit2mel.sample(
-            cond, noise, config.sampler, stride, start=config.k_step, fresh=fresh
+            cond, noise, method or config.sampler, stride, start=config.k_step, fresh=fresh
         )
 
     def audible(self, volume: Tensor) -> Tensor:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from core.diff_svc.walk import Fresh, walk
 from core.diffusion.gaussian import GaussianDiffusion
-from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
-from core.diffusion.original import bind, sample_ddim, sample_ddpm, sample_plms
-from core.errors import ConfigError, VoiceFileError, unknown_name
+from core.diffusion.original import bind
+from core.errors import VoiceFileError
 from core.state_dict import expect, load_weights
 
 _MEL_BREAK_HZ = 700.0
@@ -87,47 +87,18 @@ class Unit2Mel(nn.Module):
         speedup: int = 10,
         start_mel: Tensor | None = None,
         start: int | None = None,
-        fresh: Callable[[int], Tensor] | None = None,
+        fresh: Fresh | None = None,
     ) -> Tensor:
         """cond (B, H, T), standard normal noise (B, M, T) -> natural-log mel (B, M, T).
 
         start_mel, start: a mel to begin with, noised to step start - 1. speedup 1: DDPM, whatever
-        the method; `fresh` gives its noise for each executed step.
+        the method, with `fresh` noise.
         """
         decoder = self.decoder
         start = decoder.timesteps if start is None else start
-        if not 1 <= start <= decoder.timesteps:
-            raise ConfigError(f"start must lie between 1 and {decoder.timesteps}, got {start}")
         x = noise
         if start_mel is not None:
             step = torch.full((len(x),), start - 1, dtype=torch.long)
             x = decoder.diffuse(decoder.normalise(start_mel), step, noise)
-        return decoder.denormalise(self._walk(cond, x, method, speedup, start, fresh))
-
-    def _walk(
-        self,
-        cond: Tensor,
-        x: Tensor,
-        method: str,
-        speedup: int,
-        start: int,
-        fresh: Callable[[int], Tensor] | None,
-    ) -> Tensor:
-        decoder, predict = self.decoder, bind(self.decoder, cond)
-        if speedup <= 1:
-            return sample_ddpm(decoder, predict, x, start, fresh or _fresh_like(x))
-        betas = decoder.betas[:start]
-        walks: dict[str, Callable[[], Tensor]] = {
-            "pndm": lambda: sample_plms(decoder, predict, x, start, speedup),
-            "ddim": lambda: sample_ddim(decoder, predict, x, start, speedup),
-            "dpm-solver": lambda: sample_dpm_solver(predict, x, betas, start // speedup),
-            "unipc": lambda: sample_unipc(predict, x, betas, start // speedup),
-        }
-        if method not in walks:
-            raise unknown_name("sampler of Diffusion-SVC", method, walks)
-        return walks[method]()
-
-
-def _fresh_like(x: Tensor) -> Callable[[int], Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return lambda count: torch.randn(x.shape, generator=generator)
+        made = walk(decoder, bind(decoder, cond), x, method, start, speedup, fresh)
+        return decoder.denormalise(made)

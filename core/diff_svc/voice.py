@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from core.diff_svc.config import ForeignConfig
 from core.diff_svc.foreign import ForeignVoice, State, load_voice, part_of
 from core.diff_svc.mel import LN_OF_10, MelFrontEnd
 from core.diff_svc.pitch import log_pitch, shift_pitch
+from core.diff_svc.walk import Fresh, walk
 from core.diffusion.gaussian import GaussianDiffusion
-from core.diffusion.original import bind, sample_ddpm, sample_plms
+from core.diffusion.original import bind
 from core.errors import ConfigError
 
 
@@ -85,16 +85,22 @@ class DiffSvcVoice(ForeignVoice):
         )
 
     def conditioned(
-        self, heard: Heard, semitones: float = 0.0, exact: bool | None = None
+        self,
+        heard: Heard,
+        semitones: float = 0.0,
+        exact: bool | None = None,
+        speaker: int = 1,
     ) -> tuple[Tensor, Tensor]:
         """-> the denoiser's condition (B, H, T) and f0 in Hz (B, T), in another key.
 
-        exact: None takes the voice's own; else whether pitch above f0_max drops to 1 Hz.
+        exact: None takes the voice's own; else whether pitch above f0_max drops to 1 Hz. speaker:
+        of a voice with several, counted from 1.
         """
         exact = self.config.exact if exact is None else exact
         log2 = shift_pitch(heard.log2_f0, semitones, self.config.pitch.f0_max, exact)
+        row = torch.full((len(log2),), speaker - 1)
         made: tuple[Tensor, Tensor] = self.condition(
-            heard.units, heard.mel2ph, log2, heard.unvoiced, heard.energy
+            heard.units, heard.mel2ph, log2, heard.unvoiced, heard.energy, row
         )
         return made
 
@@ -105,27 +111,23 @@ class DiffSvcVoice(ForeignVoice):
         speedup: int | None = None,
         start_mel: Tensor | None = None,
         start: int | None = None,
-        fresh: Callable[[int], Tensor] | None = None,
+        fresh: Fresh | None = None,
         mask: Tensor | None = None,
+        method: str | None = None,
     ) -> Tensor:
         """cond (B, H, T), standard normal noise (B, M, T) -> the voice's mel in log10 (B, M, T).
 
-        speedup: stride of PLMS; 1 is DDPM, with `fresh(j)` the noise of executed step j. start: the
-        step to begin at; with start_mel (B, M, T) from that mel under the noise of step start - 1.
-        mask (B, 1, T): 1 where a frame is real.
+        speedup: stride of the sampler; 1 is DDPM, with `fresh` noise. start: the step to begin at;
+        with start_mel (B, M, T) from that mel under the noise of step start - 1. mask (B, 1, T): 1
+        where a frame is real. method: None for the voice's own, see `walk`.
         """
         config, diffusion = self.config, self.diffusion
         speedup = config.speedup if speedup is None else speedup
         start = config.k_step if start is None else start
-        if not 1 <= start <= diffusion.timesteps:
-            raise ConfigError(f"start must lie between 1 and {diffusion.timesteps}, got {start}")
         x = noise
         if start_mel is not None:
             step = torch.full((len(x),), start - 1, dtype=torch.long)
             x = diffusion.diffuse(diffusion.normalise(start_mel), step, noise)
         predict = bind(diffusion, cond, mask)
-        if speedup > 1:
-            return diffusion.denormalise(sample_plms(diffusion, predict, x, start, speedup))
-        if fresh is None:
-            raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")
-        return diffusion.denormalise(sample_ddpm(diffusion, predict, x, start, fresh))
+        made = walk(diffusion, predict, x, method or config.sampler, start, speedup, fresh)
+        return diffusion.denormalise(made)

@@ -23,7 +23,7 @@ _VOICING_COST = 0.14
 _CANDIDATES = 15
 _COST_STEP = 0.01  # seconds: costs of transitions are given for steps of this length
 _FIRST_DEPTH, _LAST_DEPTH = 30, 70  # samples each side of the sinc, first guess and refined
-_TILE = 128  # frames at once
+_TILE = 64  # frames at once
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,13 @@ def praat_pitch(
     tracker = _Path(config, _COST_STEP * sample_rate / hop)
     for start in range(0, len(centres), _TILE):
         correlation, intensity = _correlate(x, centres[start : start + _TILE], plan, loudest)
-        for row, loudness in zip(correlation, intensity.tolist(), strict=True):
-            frequency, strength = _candidates(row, loudness > 0, sample_rate, plan, config)
-            tracker.push(frequency, strength, loudness)
+        frames, frequency, strength = _candidates(
+            correlation, intensity > 0, sample_rate, plan, config
+        )
+        ends = np.searchsorted(frames, np.arange(1, len(intensity)))
+        found = zip(np.split(frequency, ends), np.split(strength, ends), strict=True)
+        for loudness, (own, strengths) in zip(intensity.tolist(), found, strict=True):
+            tracker.push(np.append(0.0, own), np.append(0.0, strengths), loudness)
     return tracker.best()
 
 
@@ -132,41 +136,49 @@ def _autocorrelation(framed: Array, plan: _Plan) -> Array:
 
 
 def _candidates(
-    r: Array, sounding: bool, sample_rate: int, plan: _Plan, config: PraatConfig
-) -> tuple[Array, Array]:
-    """Frequencies (Hz) and strengths of a frame's candidates, the unvoiced one (0, 0) first."""
-    unvoiced = np.zeros(1)
-    lags = np.arange(2, min(plan.longest_lag, plan.kept_lags))
-    peaks = lags[
-        (r[lags] > 0.5 * config.voicing) & (r[lags] > r[lags - 1]) & (r[lags] >= r[lags + 1])
-    ]
-    if not sounding or not len(peaks):
-        return unvoiced, unvoiced
-    both = np.concatenate([r[:0:-1], r])  # from lag -kept_lags on
+    r: Array,
+    sounding: NDArray[np.bool_],
+    sample_rate: int,
+    plan: _Plan,
+    config: PraatConfig,
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """r (frames, lags) -> the voiced candidates in order: frame, frequency (Hz) and strength."""
+    stop = min(plan.longest_lag, plan.kept_lags)
+    here, before, after = r[:, 2:stop], r[:, 1 : stop - 1], r[:, 3 : stop + 1]
+    peak = (here > 0.5 * config.voicing) & (here > before) & (here >= after)
+    frames, lags = np.nonzero(peak & sounding[:, None])
+    lags += 2
+    both = np.concatenate([r[:, :0:-1], r], axis=1)  # from lag -kept_lags on
     most = max(_CANDIDATES, int(config.f0_max / config.f0_min)) - 1
-    if len(peaks) > most:
-        peaks = _strongest(peaks, r, both, sample_rate, config, most)
-    places, strengths = _refine(both, peaks + plan.kept_lags)
-    frequency = sample_rate / (places - plan.kept_lags)
-    return np.append(unvoiced, frequency), np.append(unvoiced, _folded(strengths))
+    kept = np.ones(len(frames), bool)
+    for frame in np.flatnonzero(np.bincount(frames, minlength=1) > most):
+        own = np.flatnonzero(frames == frame)
+        kept[own] = _strongest(lags[own], both[frame], plan, sample_rate, config, most)
+    frames, lags = frames[kept], lags[kept]
+    places, strengths = _refine(both, frames, lags + plan.kept_lags)
+    return frames, sample_rate / (places - plan.kept_lags), _folded(strengths)
 
 
 def _strongest(
-    peaks: NDArray[np.int64],
-    r: Array,
+    lags: NDArray[np.int64],
     both: Array,
+    plan: _Plan,
     sample_rate: int,
     config: PraatConfig,
     most: int,
-) -> NDArray[np.int64]:
-    """The most promising peaks by a first guess, in their order."""
-    slope = 0.5 * (r[peaks + 1] - r[peaks - 1])
-    bend = 2 * r[peaks] - r[peaks - 1] - r[peaks + 1]
-    lags = peaks + slope / bend
-    strengths = _folded(_interpolate(both, lags + len(r) - 1, _FIRST_DEPTH))
-    local = strengths - _OCTAVE_COST * np.log2(config.f0_min * lags / sample_rate)
-    kept: NDArray[np.int64] = np.sort(peaks[np.argsort(-local, kind="stable")[:most]])
-    return kept
+) -> NDArray[np.bool_]:
+    """Which of a frame's peaks are the most promising, by a first guess."""
+    at = lags + plan.kept_lags
+    slope = 0.5 * (both[at + 1] - both[at - 1])
+    bend = 2 * both[at] - both[at - 1] - both[at + 1]
+    places = at + slope / bend
+    rows = np.zeros(len(lags), np.int64)
+    strengths = _folded(_interpolate(both[None], rows, places[:, None], _FIRST_DEPTH)[:, 0])
+    frequency = sample_rate / (places - plan.kept_lags)
+    local = strengths - _OCTAVE_COST * np.log2(config.f0_min / frequency)
+    chosen = np.zeros(len(lags), bool)
+    chosen[np.argsort(-local, kind="stable")[:most]] = True
+    return chosen
 
 
 def _folded(strength: Array) -> Array:
@@ -174,38 +186,42 @@ def _folded(strength: Array) -> Array:
     return np.where(strength > 1, 1 / np.maximum(strength, 1e-300), strength)
 
 
-def _refine(y: Array, peaks: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Where the interpolated curve is highest near each peak, and how high."""
+def _refine(y: Array, rows: NDArray[np.int64], peaks: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Where the interpolated curve of a row of y is highest near each peak, and how high."""
     places = peaks.astype(np.float64)
     steps = np.linspace(-1.0, 1.0, 9)
-    grid = _interpolate(y, places[:, None] + steps, _LAST_DEPTH)
+    grid = _interpolate(y, rows, places[:, None] + steps, _LAST_DEPTH)
     places = places + steps[grid.argmax(1)]
-    for size in (0.1, 0.03, 0.01, 0.003, 0.001, 0.001):
-        left, here, right = np.moveaxis(
-            _interpolate(y, places[:, None] + np.array([-size, 0.0, size]), _LAST_DEPTH), 1, 0
-        )
+    for size in (0.1, 0.03, 0.01, 0.003, 0.001):
+        around = places[:, None] + np.array([-size, 0.0, size])
+        left, here, right = _interpolate(y, rows, around, _LAST_DEPTH).T
         bend = 2 * here - left - right
         move = np.where(bend > 0, 0.5 * (right - left) / np.where(bend > 0, bend, 1.0), 0.0)
         places = places + size * np.clip(move, -4.0, 4.0)
     places = np.clip(places, peaks - 1.0, peaks + 1.0)
-    return places, _interpolate(y, places, _LAST_DEPTH)
+    return places, _interpolate(y, rows, places[:, None], _LAST_DEPTH)[:, 0]
 
 
-def _interpolate(y: Array, places: Array, depth: int) -> Array:
-    """y (n,) at broken places, of any shape, by a sinc under a raised cosine of `depth` samples."""
-    flat = places.reshape(-1)
-    left = np.floor(flat).astype(np.int64)
-    reach = np.minimum(np.minimum(depth, left + 1), len(y) - 1 - left)
+def _interpolate(y: Array, rows: NDArray[np.int64], places: Array, depth: int) -> Array:
+    """Rows (n,) of y at broken places (n, k), by a sinc under a raised cosine of `depth` samples.
+
+    The sinc's sine is that of the distance to the left neighbour, with alternating signs.
+    """
+    left = np.floor(places).astype(np.int64)
+    away = places - left
+    reach = np.minimum(np.minimum(depth, left + 1), y.shape[1] - 1 - left)[..., None]
     offsets = np.arange(1 - depth, depth + 1)
-    away = (flat - left)[:, None] - offsets
-    inner = (flat - left + reach)[:, None]  # from the place to one beyond the last on the left
-    outer = (left + 1 - flat + reach)[:, None]
-    width = np.where(offsets <= 0, inner, outer)
-    within = (offsets > -reach[:, None]) & (offsets <= reach[:, None])
-    weights = np.sinc(away) * (0.5 + 0.5 * np.cos(np.pi * away / width)) * within
-    index = np.clip(left[:, None] + offsets, 0, len(y) - 1)
-    values: Array = (y[index] * weights).sum(1)
-    return values.reshape(places.shape)
+    distance = away[..., None] - offsets
+    whole = distance == 0
+    signs = np.where(offsets % 2 == 0, 1.0, -1.0)
+    sinc = (np.sin(np.pi * away) / np.pi)[..., None] * signs / np.where(whole, 1.0, distance)
+    width = np.where(offsets <= 0, away[..., None], 1 - away[..., None]) + reach
+    taper = 0.5 + 0.5 * np.cos(np.pi * distance / width)
+    within = (offsets > -reach) & (offsets <= reach)
+    index = np.clip(left[..., None] + offsets, 0, y.shape[1] - 1)
+    weights = np.where(whole, 1.0, sinc * taper) * within
+    values: Array = np.einsum("nkw,nkw->nk", y[rows[:, None, None], index], weights)
+    return values
 
 
 class _Path:

@@ -125,6 +125,8 @@ def _voice(
     condition = Condition.from_state_dict(
         below(state, "fs2."), config.pitch, config.heads, config.activation
     )
+    table = condition.spk_embed_proj
+    config = replace(config, speakers=1 if table is None else table.num_embeddings)
     weights = {f"diffusion.{k}": v for k, v in diffusion.state_dict().items()}
     weights.update({f"condition.{k}": v for k, v in condition.state_dict().items()})
     used = {*diffusion.state_dict(), *(f"fs2.{k}" for k in condition.state_dict())}
@@ -189,8 +191,8 @@ def _condition_notes(condition: Condition) -> tuple[str, ...]:
     """Which terms and which encoder the condition has."""
     encoder = condition.encoder
     words = "none, units as they are" if encoder is None else f"{len(encoder.layers)} FFT blocks"
-    speakers = condition.spk_embed_proj
-    more = () if speakers is None else (f"speakers: {speakers.num_embeddings}",)
+    table = condition.spk_embed_proj
+    more = () if table is None else (f"speakers: {table.num_embeddings}",)
     return (f"encoder: {words}", *more)
 
 

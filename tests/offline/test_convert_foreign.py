@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from core.audio import load_mono, save_audio
 from core.diff_svc.convert import ConvertParams
 from core.diff_svc.voice import DiffSvcVoice
-from core.voice import find_voice
+from core.voice import find_voice, own_folder
 from offline import convert_foreign
 from offline.convert_foreign import convert_foreign_file
 from tests.command_line import Moksori, complaint
 from tests.core.imports.foreign_voice import checkpoint, write_voice
+from tests.core.imports.test_checkpoint import Bomb
 from tests.toy import speechlike
 
 RATE = 44_100
@@ -63,7 +64,16 @@ def test_import_then_convert_by_name(
     made, rate = load_mono(tmp_path / "out.wav")
     assert (len(made), rate) == (RATE, RATE)
     exact = moksori(
-        "convert", recording, tmp_path / "exact.wav", "--voice", voice, "--exact", "--steps", 5
+        "convert",
+        recording,
+        tmp_path / "exact.wav",
+        "--voice",
+        voice,
+        "--exact",
+        "--steps",
+        5,
+        "--sampler",
+        "unipc",
     )
     assert exact.code == 0, exact.err
     assert len(load_mono(tmp_path / "exact.wav")[0]) == RATE
@@ -90,6 +100,10 @@ def test_what_an_imported_voice_cannot_do(
         "--steps must lie between 2 and 100",
     )
     complaint(
+        moksori("convert", recording, target, "--voice", voice, "--sampler", "heun"),
+        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, pndm, unipc',
+    )
+    complaint(
         moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),
         "knows its speakers by number, 1 to 1",
     )
@@ -97,6 +111,30 @@ def test_what_an_imported_voice_cannot_do(
     complaint(moksori("voices", "import", "diff-svc", tmp_path / "none.ckpt"), "no such file")
     complaint(moksori("convert", recording, target, "--voice", "gone"), "nyaru, nyaru_400")
     assert not target.exists()
+
+
+def test_a_voice_that_would_run_code_is_refused(
+    home: Path, moksori: Moksori, tmp_path: Path
+) -> None:
+    path = write_voice(tmp_path / "trap", {"state_dict": Bomb(tmp_path / "exploded")})
+    said = moksori("voices", "import", "diff-svc", path)
+    complaint(said, "which is code and no weights; it was not run")
+    assert not (tmp_path / "exploded").exists()
+    assert not home.exists()
+
+
+def test_a_name_that_is_no_file_name(moksori: Moksori, tmp_path: Path) -> None:
+    path = write_voice(tmp_path / "nyaru")
+    said = moksori("voices", "import", "diff-svc", path, "--name", "../up")
+    complaint(said, '--name "../up" would be no good file name')
+
+
+def test_a_broken_file_does_not_hide_the_other_voices(voice: str, moksori: Moksori) -> None:
+    (own_folder() / "broken_1.safetensors").write_bytes(b"no voice")
+    said = moksori("voices")
+    assert said.code == 0
+    assert "nyaru: diff-svc" in said.out
+    assert "broken_1.safetensors is no voice file" in said.err
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core.audio import load_audio
+from core.diff_svc.batch import convert_batch
 from core.diff_svc.convert import ConvertParams, Prepared, convert_stretch, prepare
 from core.diff_svc.foreign import save_foreign
 from core.diff_svc.voice import DiffSvcVoice
@@ -86,3 +87,28 @@ def test_stereo_is_heard_as_its_mean_unless_left_is_wanted() -> None:
     assert np.array_equal(mean.wave16, left.wave16)
     assert np.array_equal(left.wave, both[0])
     np.testing.assert_allclose(mean.wave, both.mean(0), atol=1e-7)
+
+
+@pytest.mark.parametrize("speedup", [1, 25])
+def test_a_batch_is_as_one_by_one(toy: DiffSvcVoice, speedup: int) -> None:
+    sounds = [sound_of(samples) for samples in (30_000, 12_345, 22_050)]
+    params = ConvertParams(2.0, speedup, gate_db=-65.0)
+    together = convert_batch(toy, sounds, params, [0, 7, 90])
+    for sound, position, made in zip(sounds, (0, 7, 90), together, strict=True):
+        assert distance(made, convert_stretch(toy, sound, params, position)) < 1e-4
+    with pytest.raises(ConfigError, match="one position for each of at least 1 sound, got 1 and 3"):
+        convert_batch(toy, sounds, params, [0])
+
+
+@needs_golden
+@pytest.mark.parametrize("case", cases("input.wav"))
+def test_a_batch_with_an_encoder_or_without(case: str) -> None:
+    imported = import_diff_svc(next(iter((GOLDEN / case).glob("model_ckpt_steps_*.ckpt"))))
+    voice = DiffSvcVoice(imported.config, imported.weights)
+    channels, rate = load_audio(GOLDEN / case / "input.wav")
+    sounds = [
+        prepare(part, rate, voice.config.mel.sample_rate, left_only=True)
+        for part in (channels[:, :12_000], channels)
+    ]
+    for sound, made in zip(sounds, convert_batch(voice, sounds, ConvertParams()), strict=True):
+        assert distance(made, convert_stretch(voice, sound, ConvertParams())) < 1e-4

@@ -47,7 +47,7 @@ def test_condition_and_samplers(case: str) -> None:
 def test_what_cannot_be_sampled(case: str) -> None:
     io, model = arrays(case), model_of(case)
     cond, noise = tensor(io["cond"]).transpose(1, 2), tensor(io["x_T"])[:, 0]
-    with pytest.raises(ConfigError, match='unknown sampler of Diffusion-SVC "rk4"; known: ddim'):
+    with pytest.raises(ConfigError, match='unknown sampler of imported voices "rk4"; known: ddim'):
         model.sample(cond, noise, "rk4")
     with pytest.raises(ConfigError, match="leaves no step to take"):
         model.sample(cond, noise, "ddim", 20, tensor(io["gt_spec"]).transpose(1, 2), 10)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -71,6 +72,19 @@ def test_unknown_weights_are_reported(folder: Path) -> None:
     data["state_dict"]["model.fs2.wings.weight"] = torch.zeros(2)
     voice = read_diff_svc(write_voice(folder, data))
     assert "unknown keys ignored: fs2.wings.weight" in voice.report
+
+
+def test_a_table_of_speakers_is_added(folder: Path) -> None:
+    data = checkpoint()
+    data["state_dict"]["model.fs2.spk_embed_proj.weight"] = torch.tensor([[0.0], [2.0]]).expand(
+        2, 32
+    )
+    imported = read_diff_svc(write_voice(folder, data))
+    assert imported.config.speakers == 2
+    voice = DiffSvcVoice(imported.config, imported.weights)
+    heard = voice.hear(torch.randn(1, 4096), torch.randn(1, 4, 32), np.full(8, 200.0))
+    first, second = (voice.conditioned(heard, speaker=n)[0] for n in (1, 2))
+    torch.testing.assert_close(second, first + 2)
 
 
 def _without(key: str) -> Callable[[dict[str, Any]], None]:

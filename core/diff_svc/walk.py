@@ -1,0 +1,47 @@
+"""The samplers that foreign programs offer, by their names, over one discrete diffusion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from core.diffusion.gaussian import GaussianDiffusion
+from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
+from core.diffusion.original import Predict, sample_ddim, sample_ddpm, sample_plms
+from core.errors import ConfigError, unknown_name
+
+Fresh = Callable[[int], Tensor]
+"""Number of an executed step -> standard normal (B, M, T)."""
+
+
+def walk(
+    diffusion: GaussianDiffusion,
+    predict: Predict,
+    x: Tensor,
+    method: str,
+    start: int,
+    speedup: int,
+    fresh: Fresh | None = None,
+) -> Tensor:
+    """x (B, M, T) at step start - 1 -> the clean normalised mel, one step in `speedup` taken.
+
+    method: pndm (the original's PLMS), ddim, dpm-solver or unipc. speedup 1: DDPM, whatever the
+    method, with `fresh` noise.
+    """
+    if not 1 <= start <= diffusion.timesteps:
+        raise ConfigError(f"start must lie between 1 and {diffusion.timesteps}, got {start}")
+    if speedup <= 1:
+        if fresh is None:
+            raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")
+        return sample_ddpm(diffusion, predict, x, start, fresh)
+    betas, steps = diffusion.betas[:start], start // speedup
+    walks: dict[str, Callable[[], Tensor]] = {
+        "pndm": lambda: sample_plms(diffusion, predict, x, start, speedup),
+        "ddim": lambda: sample_ddim(diffusion, predict, x, start, speedup),
+        "dpm-solver": lambda: sample_dpm_solver(predict, x, betas, steps),
+        "unipc": lambda: sample_unipc(predict, x, betas, steps),
+    }
+    if method not in walks:
+        raise unknown_name("sampler of imported voices", method, walks)
+    return walks[method]()
