@@ -101,8 +101,8 @@ def test_steps_sampler_and_seed(voice: VoiceModel, sampler: str) -> None:
 
 
 def test_an_unknown_sampler_lists_the_known(voice: VoiceModel) -> None:
-    with pytest.raises(ConfigError, match='unknown sampler "plms"; known: ddim'):
-        convert(voice, speechlike(5000), stream=StreamConfig(sampler="plms"))
+    with pytest.raises(ConfigError, match='unknown sampler "lms"; known: ddim'):
+        convert(voice, speechlike(5000), stream=StreamConfig(sampler="lms"))
 
 
 def test_a_speaker_that_does_not_exist(voice: VoiceModel) -> None:
