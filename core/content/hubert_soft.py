@@ -126,9 +126,9 @@ class HubertSoft(nn.Module):
         dim, _ = expect(weights, "proj.weight", None, width).shape
         if width % _HEADS or width % _POSITION_GROUPS:
             raise VoiceFileError(
-                f"HuBERT-soft: feature_projection.projection.weight gives a width of {width}, "
-                f"which {_HEADS} heads and {_POSITION_GROUPS} groups do not share evenly; the file is of "
-                "another kind of model"
+                "HuBERT-soft: feature_projection.projection.weight gives a width of "
+                f"{width}, which {_HEADS} heads and {_POSITION_GROUPS} groups do not share evenly; "
+                "the file is of another kind of model"
             )
         layers = count(weights, "encoder.layers.{}.linear1.weight")
         encoder = cls(channels, width, inner, layers, dim, position)
