@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from core.errors import ConfigError
 
-_SLOPE, _LAST_SLOPE = 0.1, 0.01
+SLOPE, LAST_SLOPE = 0.1, 0.01
 _CACHED = 2**19  # values a processor keeps near: longer signals go through resblocks in segments
 _LONGEST = 2**14
 
@@ -150,10 +150,10 @@ class ResBlock(nn.Module):
         """(B, C, T) -> (B, C, T)."""
         if self.kind == "2":
             for conv in self.convs:
-                x = x + conv(F.leaky_relu(x, _SLOPE))
+                x = x + conv(F.leaky_relu(x, SLOPE))
             return x
         for conv1, conv2 in zip(self.convs1, self.convs2, strict=True):
-            x = x + conv2(F.leaky_relu_(conv1(F.leaky_relu(x, _SLOPE)), _SLOPE))
+            x = x + conv2(F.leaky_relu_(conv1(F.leaky_relu(x, SLOPE)), SLOPE))
         return x
 
 
@@ -195,13 +195,13 @@ class Generator(nn.Module):
         if pre_noise is not None:
             x = x + config.noise_sigma * pre_noise
         for i, up in enumerate(self.ups):
-            x = up(F.leaky_relu(x, _SLOPE))
+            x = up(F.leaky_relu(x, SLOPE))
             if config.mini:
                 x = x + self.source_conv(excitation) if i == 1 else x
             elif excitation is not None:
                 x = x + self.noise_convs[i](excitation)
             x = self._mix(i, x)
-        wave: Tensor = torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE)))[:, 0]
+        wave: Tensor = torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE)))[:, 0]
         return wave
 
     def _mix(self, stage: int, x: Tensor) -> Tensor:

@@ -1,13 +1,7 @@
-"""StreamingNsf: NSF-HiFiGAN block by block, equal to the whole, as late as its convolutions hear.
+"""StreamingNsf: NSF-HiFiGAN block by block, equal to the whole, and nothing computed twice.
 
-A block is rendered with the frames around it, and only what has all of them is kept:
-
-    kept frames        |<-- reach -->|<-- reach -->|
-    this block                                     |<-- n -->|
-    rendered           |------------------------------------ |
-    given out                        |<--- n --->|
-
-The excitation is made once: its phase is carried from block to block, its noise keyed by frame.
+Every layer keeps what its next output needs (`nsf_layers.py`); the phase of the excitation is
+carried from block to block, its noise keyed by frame. The wave lags by what the layers hear ahead.
 """
 
 from __future__ import annotations
@@ -20,19 +14,19 @@ from torch.nn import functional as F
 
 from core.diffusion.noise import NoiseTape
 from core.vocoder.nsf_hifigan import NsfHifiGan
+from core.vocoder.nsf_layers import Kept, Walk, delay
 
 _NOISE_STREAM = 2  # the denoiser's start noise is 0, the embedded vocoder's 1
 
 
 @dataclass
 class NsfState:
-    """position: frames with an excitation so far. mel (B, M, n), excitation (B, 1, n * source_hop):
-    of the last of them, at most twice the reach. phase: of the excitation. held_mel, held_f0: the
-    frame that waits for the f0 after it (mini-NSF), else none."""
+    """position: frames with an excitation so far. kept: of the generator's layers. phase: of the
+    excitation. held_mel, held_f0: the frame that waits for the f0 after it (mini-NSF), else none.
+    """
 
     position: int
-    mel: Tensor
-    excitation: Tensor | None
+    kept: Kept | None
     phase: Tensor | None
     held_mel: Tensor
     held_f0: Tensor
@@ -48,7 +42,7 @@ class StreamingNsf:
 
     def __init__(self, vocoder: NsfHifiGan, seed: int | None = 0) -> None:
         config = vocoder.config
-        self.vocoder, self.reach = vocoder, config.receptive_frames
+        self.vocoder = vocoder
         self.waits = 1 if config.mini else 0
         self.partials = vocoder.m_source.partials if config.has_source and not config.mini else 0
         width = config.hop_length * self.partials
@@ -57,7 +51,7 @@ class StreamingNsf:
     @property
     def latency(self) -> int:
         """Samples the wave lags the mel by."""
-        return (self.reach + self.waits) * self.vocoder.hop_length
+        return delay(self.vocoder.config) + self.waits * self.vocoder.hop_length
 
     def __call__(
         self, mel: Tensor, f0: Tensor, voiced: Tensor | None = None, state: NsfState | None = None
@@ -68,47 +62,35 @@ class StreamingNsf:
         """
         f0 = f0 if voiced is None else f0 * voiced
         if state is None:
-            none = mel[..., :0], f0[..., :0]
-            state = NsfState(0, none[0], None, None, *none)
-        wave, state = self._render(mel, f0, state, self.waits, self.reach)
+            state = NsfState(0, None, None, mel[..., :0], f0[..., :0])
+        wave, state = self._render(mel, f0, state, last=False)
         missing = mel.shape[2] * self.vocoder.hop_length - wave.shape[1]
         return F.pad(wave, (missing, 0)), state
 
     def finish(self, state: NsfState) -> Tensor:
         """The samples still owed after the last frame: (B, latency), fewer of a shorter stream."""
-        wave, _ = self._render(state.held_mel[..., :0], state.held_f0[..., :0], state, 0, 0)
+        wave, _ = self._render(state.held_mel[..., :0], state.held_f0[..., :0], state, last=True)
         return wave
 
     def _render(
-        self, mel: Tensor, f0: Tensor, state: NsfState, waits: int, reach: int
+        self, mel: Tensor, f0: Tensor, state: NsfState, last: bool
     ) -> tuple[Tensor, NsfState]:
-        """The sound of the frames up to the last but `waits + reach`, as far as not given out."""
+        """What these frames let be said. last: no more follow."""
         mel, f0 = torch.cat([state.held_mel, mel], 2), torch.cat([state.held_f0, f0], 1)
-        n = max(mel.shape[2] - waits, 0)
-        ready_mel, ready_f0 = mel[..., :n], f0[:, :n]
-        excitation, phase = state.excitation, state.phase
-        if n:
-            after = f0[:, n] if n < f0.shape[1] else None
-            noise = self._noise(state.position, n, f0)
-            made, phase = self.vocoder.excite(ready_f0, None, noise, phase, after)
-            excitation = (
-                made if excitation is None or made is None else torch.cat([excitation, made], 2)
-            )
-        window = torch.cat([state.mel, ready_mel], 2)
-        end = state.position + n
-        first = max(0, state.position - self.reach)  # the frame to give out next
-        last = max(first, end - reach)
-        begin = end - window.shape[2]
-        wave = window.new_zeros(len(window), 0)
-        if last > first:
-            hop = self.vocoder.hop_length
-            wave = self.vocoder.generator(window, excitation)
-            wave = wave[:, (first - begin) * hop : (last - begin) * hop]
-        kept = min(window.shape[2], 2 * self.reach)
-        samples = kept * self.vocoder.config.source_hop
-        excitation = None if excitation is None else excitation[..., -samples:]
-        window = window[..., window.shape[2] - kept :]
-        return wave, NsfState(end, window, excitation, phase, mel[..., n:], f0[:, n:])
+        n = mel.shape[2] if last else max(mel.shape[2] - self.waits, 0)
+        excitation, phase = self._excite(f0, n, state)
+        walk = Walk(self.vocoder.generator, state.kept, last)
+        wave = walk.run(mel[..., :n], excitation)
+        return wave, NsfState(state.position + n, walk.kept, phase, mel[..., n:], f0[:, n:])
+
+    def _excite(self, f0: Tensor, n: int, state: NsfState) -> tuple[Tensor | None, Tensor | None]:
+        """The excitation of the first n frames, and the phase after them."""
+        if n == 0:
+            none = None if not self.vocoder.config.has_source else f0.new_zeros(len(f0), 1, 0)
+            return none, state.phase
+        after = f0[:, n] if n < f0.shape[1] else None
+        noise = self._noise(state.position, n, f0)
+        return self.vocoder.excite(f0[:, :n], None, noise, state.phase, after)
 
     def _noise(self, position: int, frames: int, like: Tensor) -> Tensor | None:
         """(B, frames * hop, partials) standard normal, from the tape."""

@@ -17,6 +17,7 @@ FRAMES = 44
 KINDS: dict[str, dict[str, Any]] = {
     "nine sines": {},
     "resblock 2": {"resblock": "2"},
+    "wide": {"upsample_kernel_sizes": [4, 16, 2]},
     "mini": {"mini_nsf": True},
     "no source": {"use_pitch_embed": False},
 }
@@ -67,6 +68,20 @@ def test_streams_shorter_than_the_latency(kind: str, frames: int) -> None:
     said = torch.cat([wave, vocoder.finish(state)], 1)
     wanted = whole(vocoder, mel, f0)
     torch.testing.assert_close(said[:, -wanted.shape[1] :], wanted, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_wave_is_as_late_as_declared(kind: str) -> None:
+    """The first sample said is the first of the whole; one sample more could not be said yet."""
+    vocoder = StreamingNsf(small(**KINDS[kind]), seed=None)
+    mel, f0 = sung(FRAMES)
+    wave, _ = vocoder(mel, f0)
+    late = vocoder.latency
+    assert late < (vocoder.vocoder.receptive_frames + 1) * vocoder.vocoder.hop_length
+    assert (wave[:, :late] == 0).all()
+    wanted = vocoder.vocoder(mel, f0)[:, : wave.shape[1] - late]
+    torch.testing.assert_close(wave[:, late:], wanted, rtol=1e-4, atol=1e-6)
 
 
 @torch.inference_mode()
