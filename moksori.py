@@ -281,7 +281,7 @@ def semitones(text: str) -> float | None:
 
 def _stream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="of the sampler (default: the voice's)")
-    parser.add_argument("--sampler", help="ddim, euler, heun, dpmpp_2m (default: the voice's)")
+    parser.add_argument("--sampler", help="by name; a wrong one lists all (default: the voice's)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument(
         "--low-latency", action="store_true", help="live: the least delay, for a faster computer"

@@ -97,9 +97,10 @@ class ForeignConfig:
     step: of the training. k_step: steps of the diffusion that are sampled; speedup: the voice's own
     stride through them, with the sampler of that name. dilation_cycle: of the DiffNet. heads and
     activation: of the FFT encoder. mel_min, mel_max: what the mel is clipped to before the vocoder.
-    content: name of the encoder, empty where the file holds none; units: its width.
-    speakers: how many there are. vocoder_config: JSON of the vocoder's own. pitch_extractor:
-    whether the vocoder's f0 is read off the mel. exact: the original's bugs, too.
+    content: name of the encoder, empty where there is none; content_source: folder or hub id it is
+    read from, empty where the file holds it; units: its width. speakers: how many there are.
+    vocoder_config: JSON of the vocoder's own. pitch_extractor: whether the vocoder's f0 is read off
+    the mel. exact: the original's bugs, too.
     """
 
     name: str = "unnamed"
@@ -116,6 +117,7 @@ class ForeignConfig:
     mel_min: float = -6.0
     mel_max: float = 1.5
     content: str = ""
+    content_source: str = ""
     units: int = 256
     speakers: int = 1
     vocoder: str = "embedded"

@@ -152,6 +152,12 @@ def part_of(weights: State, part: str) -> dict[str, Tensor]:
 def _content(config: ForeignConfig, weights: State) -> nn.Module | None:
     if not config.content:
         return None
+    if config.content_source:
+        from core.content import unit_encoder
+
+        encoder = unit_encoder(config.content, config.content_source)
+        assert isinstance(encoder, nn.Module)
+        return encoder
     from core.content.hubert_soft import HubertSoft
 
     return HubertSoft.from_state_dict(weights).eval()

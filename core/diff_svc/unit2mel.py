@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from core.diff_svc.walk import Fresh, walk
+from core.diff_svc.walk import Fresh, begin, walk
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.original import bind
 from core.errors import VoiceFileError
@@ -96,9 +96,6 @@ class Unit2Mel(nn.Module):
         """
         decoder = self.decoder
         start = decoder.timesteps if start is None else start
-        x = noise
-        if start_mel is not None:
-            step = torch.full((len(x),), start - 1, dtype=torch.long)
-            x = decoder.diffuse(decoder.normalise(start_mel), step, noise)
+        x = begin(decoder, noise, start, start_mel)
         made = walk(decoder, bind(decoder, cond), x, method, start, speedup, fresh)
         return decoder.denormalise(made)

@@ -14,9 +14,9 @@ from core.diff_svc.alignment import align, energy
 from core.diff_svc.condition import Condition
 from core.diff_svc.config import ForeignConfig
 from core.diff_svc.foreign import ForeignVoice, State, load_voice, part_of
-from core.diff_svc.mel import LN_OF_10, MelFrontEnd
+from core.diff_svc.mel import MelFrontEnd
 from core.diff_svc.pitch import log_pitch, shift_pitch
-from core.diff_svc.walk import Fresh, walk
+from core.diff_svc.walk import Fresh, begin, walk
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.original import bind
 from core.errors import ConfigError
@@ -74,14 +74,13 @@ class DiffSvcVoice(ForeignVoice):
                 f" {units.shape[1]} units, expected at least 1 of each"
             )
         pitch = log_pitch(f0)
-        log10 = mel / LN_OF_10 if self.config.mel.natural_log else mel
         return Heard(
             units,
             align(frames, units.shape[1])[None],
             torch.from_numpy(pitch.log2)[None],
             torch.from_numpy(pitch.unvoiced)[None],
-            energy(log10),
-            log10,
+            energy(mel),
+            mel,
         )
 
     def conditioned(
@@ -124,10 +123,7 @@ class DiffSvcVoice(ForeignVoice):
         config, diffusion = self.config, self.diffusion
         speedup = config.speedup if speedup is None else speedup
         start = config.k_step if start is None else start
-        x = noise
-        if start_mel is not None:
-            step = torch.full((len(x),), start - 1, dtype=torch.long)
-            x = diffusion.diffuse(diffusion.normalise(start_mel), step, noise)
+        x = begin(diffusion, noise, start, start_mel)
         predict = bind(diffusion, cond, mask)
         made = walk(diffusion, predict, x, method or config.sampler, start, speedup, fresh)
         return diffusion.denormalise(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from core.diffusion.gaussian import GaussianDiffusion
@@ -13,6 +14,18 @@ from core.errors import ConfigError, unknown_name
 
 Fresh = Callable[[int], Tensor]
 """Number of an executed step -> standard normal (B, M, T)."""
+
+
+def begin(
+    diffusion: GaussianDiffusion, noise: Tensor, start: int, start_mel: Tensor | None = None
+) -> Tensor:
+    """Where a walk sets out: noise (B, M, T), or a mel (B, M, T) under that of step start - 1."""
+    if not 1 <= start <= diffusion.timesteps:
+        raise ConfigError(f"start must lie between 1 and {diffusion.timesteps}, got {start}")
+    if start_mel is None:
+        return noise
+    step = torch.full((len(noise),), start - 1, dtype=torch.long)
+    return diffusion.diffuse(diffusion.normalise(start_mel), step, noise)
 
 
 def walk(
@@ -29,8 +42,6 @@ def walk(
     method: pndm (the original's PLMS), ddim, dpm-solver or unipc. speedup 1: DDPM, whatever the
     method, with `fresh` noise.
     """
-    if not 1 <= start <= diffusion.timesteps:
-        raise ConfigError(f"start must lie between 1 and {diffusion.timesteps}, got {start}")
     if speedup <= 1:
         if fresh is None:
             raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")

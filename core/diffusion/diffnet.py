@@ -60,11 +60,6 @@ class DiffNet(nn.Module):
         load_weights(net, state, "denoise_fn")
         return net
 
-    @property
-    def reach(self) -> int:
-        """Frames to each side that an output frame depends on."""
-        return sum(2 ** (i % self.size.cycle) for i in range(self.size.layers))
-
     def condition(self, cond: Tensor) -> list[Tensor]:
         """cond (B, H, T) -> what each layer takes of it, (B, 2C, T)."""
         return [_residual(layer).conditioner_projection(cond) for layer in self.residual_layers]

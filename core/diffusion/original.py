@@ -78,12 +78,6 @@ def sample_ddim(
     return x
 
 
-def evaluations(start: int, speedup: int) -> int:
-    """Network calls that `sample_plms` makes."""
-    visited = len(range(speedup, start, speedup))
-    return visited + 1 if visited else 0
-
-
 def _check(start: int, speedup: int) -> None:
     if not 1 <= speedup < start:
         raise ConfigError(

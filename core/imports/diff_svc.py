@@ -30,6 +30,7 @@ from core.imports.imported import (
     voice_name,
     with_hubert,
     with_pitch_extractor,
+    with_unit_encoder,
     with_vocoder,
 )
 from core.imports.voice_parts import (
@@ -66,17 +67,15 @@ def import_diff_svc(
 ) -> Imported:
     """The voice with all it needs to speak. A missing content encoder is a VoiceFileError."""
     settings = settings_of(checkpoint, config)
-    if settings.get("use_vec", False):
-        raise ConfigError(
-            f"{settings.path}: use_vec is true, so this voice hears units of ContentVec; only"
-            " those of hubert-soft can be made for it yet"
-        )
     voice = read_diff_svc(checkpoint, config, name, exact)
-    named = settings.get("hubert_path", "")
-    hubert = hubert or find_hubert(checkpoint, named)
-    if hubert is None:
-        raise VoiceFileError(f'{checkpoint}: "{named}" is not beside it; {HUBERT_WANTED}')
-    voice = with_hubert(voice, read_hubert(hubert))
+    if settings.get("use_vec", False):
+        voice = with_unit_encoder(voice, "contentvec", hubert)
+    else:
+        named = settings.get("hubert_path", "")
+        hubert = hubert or find_hubert(checkpoint, named)
+        if hubert is None:
+            raise VoiceFileError(f'{checkpoint}: "{named}" is not beside it; {HUBERT_WANTED}')
+        voice = with_hubert(voice, read_hubert(hubert))
     vocoder = vocoder or find_beside(checkpoint, settings.get("vocoder_ckpt", ""))
     voice = with_vocoder(voice, None if vocoder is None else read_vocoder(vocoder))
     extractor = find_beside(checkpoint, settings.get("pe_ckpt", ""))

@@ -10,9 +10,16 @@ import torch
 from core.diff_svc.config import ForeignConfig, MelFormat, PitchFormat
 from core.diff_svc.unit2mel import Unit2Mel
 from core.diffusion.gaussian import BUFFERS
-from core.errors import ConfigError, VoiceFileError
+from core.errors import ConfigError, VoiceFileError, unknown_name
 from core.imports.checkpoint import Settings, State, read_checkpoint, state_at
-from core.imports.imported import Imported, settings_of, voice_name, with_hubert, with_vocoder
+from core.imports.imported import (
+    Imported,
+    settings_of,
+    voice_name,
+    with_hubert,
+    with_unit_encoder,
+    with_vocoder,
+)
 from core.imports.voice_parts import (
     HUBERT_WANTED,
     find_beside,
@@ -21,7 +28,12 @@ from core.imports.voice_parts import (
     read_vocoder,
 )
 
-_ENCODER = "hubertsoft"
+_ENCODERS = {
+    "hubertsoft": "hubert-soft",
+    "contentvec": "contentvec",
+    "contentvec768": "contentvec768",
+    "contentvec768l12": "contentvec768l12",
+}
 _QUIETEST, _LOUDEST = -12.0, 2.0  # what the mel is clipped to before the vocoder, natural log
 
 
@@ -33,25 +45,25 @@ def import_diffusion_svc(
     name: str | None = None,
     exact: bool = False,
 ) -> Imported:
-    """The voice with all it needs to speak. Its encoder must be hubert-soft so far."""
+    """The voice with all it needs to speak. A missing content encoder is a VoiceFileError."""
     settings = settings_of(checkpoint, config)
     voice = read_diffusion_svc(checkpoint, config, name, exact)
-    encoder = settings.get("data.encoder", _ENCODER)
-    if encoder != _ENCODER:
-        raise ConfigError(
-            f'{settings.path}: data.encoder is "{encoder}", expected "{_ENCODER}"; units of other'
-            " encoders cannot be made for such a voice yet"
-        )
     if voice.config.k_step < len(voice.weights["unit2mel.decoder.betas"]):
         raise ConfigError(
             f"{settings.path}: model.k_step_max is {voice.config.k_step}: this model only finishes"
             " the mel of a second one, which cannot be imported; choose a voice trained for all"
             " steps"
         )
-    hubert = hubert or find_hubert(checkpoint, settings.get("data.encoder_ckpt", ""))
-    if hubert is None:
-        raise VoiceFileError(f"{checkpoint}: no content encoder is beside it; {HUBERT_WANTED}")
-    voice = with_hubert(voice, read_hubert(hubert))
+    encoder = settings.get("data.encoder", "hubertsoft")
+    if encoder not in _ENCODERS:
+        raise unknown_name("data.encoder", encoder, _ENCODERS)
+    if encoder == "hubertsoft":
+        hubert = hubert or find_hubert(checkpoint, settings.get("data.encoder_ckpt", ""))
+        if hubert is None:
+            raise VoiceFileError(f"{checkpoint}: no content encoder is beside it; {HUBERT_WANTED}")
+        voice = with_hubert(voice, read_hubert(hubert))
+    else:
+        voice = with_unit_encoder(voice, _ENCODERS[encoder], hubert)
     vocoder = vocoder or find_beside(checkpoint, settings.get("vocoder.ckpt", ""))
     return with_vocoder(voice, None if vocoder is None else read_vocoder(vocoder))
 

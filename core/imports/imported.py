@@ -37,6 +37,30 @@ def with_hubert(voice: Imported, part: Part) -> Imported:
     return Imported(replace(voice.config, content="hubert-soft"), weights, report)
 
 
+def with_unit_encoder(voice: Imported, name: str, source: Path | None) -> Imported:
+    """The voice with an encoder that transformers reads: where it is, not what is in it.
+
+    name: of `UNIT_ENCODERS`. source: a folder with config.json and weights, or the id of a model.
+    """
+    from core.content import unit_encoder
+
+    if source is None:
+        raise VoiceFileError(
+            f"voice {voice.config.name} hears units of {name}; name a folder of transformers with"
+            " config.json and model.safetensors, or the id of such a model, with --hubert"
+        )
+    place = str(source.absolute() if source.exists() else source)
+    width = unit_encoder(name, place).dim
+    if width != voice.config.units:
+        raise VoiceFileError(
+            f"{place}: {name} gives units of {width}, but the voice hears {voice.config.units}; it"
+            " was trained with another encoder"
+        )
+    config = replace(voice.config, content=name, content_source=place)
+    report = f"content encoder: {name}, units of {width}, read from {place} each time; keep it"
+    return Imported(config, voice.weights, (*voice.report, report))
+
+
 def with_vocoder(voice: Imported, part: Part | None) -> Imported:
     """The voice with its vocoder, or with the embedded one where there is none of its own."""
     mel = voice.config.mel

@@ -71,7 +71,7 @@ class _Reader:
                 lines.append(_Line(number, len(bare) - len(bare.lstrip()), stripped))
                 if "\t" in bare[: lines[-1].indent]:
                     self._fail(lines[-1], "is indented by a tab; YAML wants spaces")
-            depth += _depth(stripped)
+            depth += _depth(stripped, inside=depth > 0)
         if depth > 0:
             self._fail(lines[-1], "opens a bracket that is never closed")
         return lines
@@ -182,15 +182,18 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def _depth(text: str) -> int:
-    """Brackets opened less brackets closed, outside quotes and plain words."""
+def _depth(text: str, inside: bool) -> int:
+    """Brackets opened less brackets closed, outside quotes; plain words may hold some.
+
+    inside: whether an earlier line left one open.
+    """
     bare = re.sub(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", "", text)
-    found = _KEY.match(bare)
-    value = bare[found.end() :] if found else bare.removeprefix("- ")
-    if found or bare.startswith("- "):
-        value = value if value.lstrip()[:1] in ("[", "{") else ""
-    opened = value.count("[") + value.count("{")
-    return opened - value.count("]") - value.count("}")
+    if not inside:
+        found = _KEY.match(bare)
+        bare = bare[found.end() :] if found else bare.removeprefix("- ")
+        if bare.lstrip()[:1] not in ("[", "{"):
+            return 0
+    return sum(bare.count(c) for c in "[{") - sum(bare.count(c) for c in "]}")
 
 
 def _key(text: str) -> str:

@@ -22,6 +22,11 @@ from tests.toy import speechlike
 RATE = 44_100
 
 
+def bar(voice: DiffSvcVoice) -> float:
+    """What a wave may be off: f0 read off a mel moves the phase with every rounding."""
+    return 1e-4 if voice.pitch_extractor is None else 1e-3
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> DiffSvcVoice:
     """A tiny random voice that speaks through the embedded vocoder."""
@@ -49,7 +54,7 @@ def test_a_conversion_is_the_originals(case: str, tmp_path: Path) -> None:
             float(semitones[1:].replace("m", "-").replace("p", ".")), int(speedup[1:]), exact=True
         )
         made = convert_stretch(voice, sound, params, noise=tensor(io["e2e_x_T"])[:, 0])
-        assert distance(made, io[key]) < 1e-4, key
+        assert distance(made, io[key]) < bar(voice), key
 
 
 def sound_of(samples: int) -> Prepared:
@@ -111,4 +116,4 @@ def test_a_batch_with_an_encoder_or_without(case: str) -> None:
         for part in (channels[:, :12_000], channels)
     ]
     for sound, made in zip(sounds, convert_batch(voice, sounds, ConvertParams()), strict=True):
-        assert distance(made, convert_stretch(voice, sound, ConvertParams())) < 1e-4
+        assert distance(made, convert_stretch(voice, sound, ConvertParams())) < bar(voice)

@@ -53,3 +53,7 @@ def test_what_cannot_be_sampled(case: str) -> None:
         model.sample(cond, noise, "ddim", 20, tensor(io["gt_spec"]).transpose(1, 2), 10)
     with pytest.raises(ConfigError, match="expected 1 to 9 steps over 10 betas, got 0"):
         model.sample(cond, noise, "unipc", 20, tensor(io["gt_spec"]).transpose(1, 2), 10)
+    with pytest.raises(ConfigError, match="start must lie between 1 and 1000, got 2000"):
+        model.sample(cond, noise, "ddim", 20, start=2000)
+    with pytest.raises(ConfigError, match="speed-up 1 is DDPM and needs fresh noise"):
+        model.sample(cond, noise, "ddim", 1)

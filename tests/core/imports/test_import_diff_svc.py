@@ -174,8 +174,8 @@ def test_what_is_not_beside_it_is_asked_for(folder: Path) -> None:
         import_diff_svc(path)
 
 
-def test_a_voice_of_contentvec_is_refused(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="use_vec is true, so this voice hears units of Content"):
+def test_a_voice_of_contentvec_asks_for_its_folder(folder: Path) -> None:
+    with pytest.raises(VoiceFileError, match="hears units of contentvec; name a folder"):
         import_diff_svc(write_voice(folder, use_vec=True))
 
 

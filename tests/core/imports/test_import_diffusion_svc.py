@@ -69,12 +69,41 @@ def test_a_config_that_does_not_fit(extra: str, words: str, tmp_path: Path) -> N
         import_diffusion_svc(write_diffusion_svc(tmp_path / "v", extra))
 
 
-def test_another_encoder_is_named(tmp_path: Path) -> None:
-    path = write_diffusion_svc(tmp_path / "v")
+def with_encoder(folder: Path, name: str) -> Path:
+    """A voice that hears units of that encoder; the checkpoint's path."""
+    path = write_diffusion_svc(folder / "v")
     config = path.parent / "config.yaml"
-    config.write_text(config.read_text().replace("hubertsoft", "contentvec768l12"))
-    with pytest.raises(VoiceChangerError, match=r'data\.encoder is "contentvec768l12", exp'):
+    config.write_text(config.read_text().replace("hubertsoft", name))
+    return path
+
+
+def test_another_encoder_is_read_where_it_is(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    small = transformers.HubertConfig(
+        hidden_size=32,
+        num_hidden_layers=12,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8,) * 7,
+        num_conv_pos_embedding_groups=4,
+    )
+    transformers.HubertModel(small).save_pretrained(tmp_path / "vec")
+    path = with_encoder(tmp_path, "contentvec768l12")
+    with pytest.raises(VoiceChangerError, match="units of contentvec768l12; name a folder"):
         import_diffusion_svc(path)
+    imported = import_diffusion_svc(path, hubert=tmp_path / "vec")
+    save_foreign(tmp_path / "v.safetensors", imported.config, imported.weights)
+    voice = DiffusionSvcVoice.load(tmp_path / "v.safetensors")
+    sound = prepare(speechlike(30_000)[None], 44_100, 44_100, left_only=False)
+    assert np.isfinite(convert_stretch(voice, sound, ConvertParams())).all()
+
+
+def test_an_unknown_encoder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        VoiceChangerError, match=r'unknown data\.encoder "cnhubert"; known: content'
+    ):
+        import_diffusion_svc(with_encoder(tmp_path, "cnhubert"))
 
 
 def test_a_spoilt_checkpoint(tmp_path: Path) -> None:

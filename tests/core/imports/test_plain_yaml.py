@@ -27,7 +27,8 @@ url: http://a:b/c
 long: words that go
   on below
 flow: [1, 2.5,
-  [a, 'b, c'], {x: 1, y: [2]}]
+  [a, 'b, c'], {x: 1,
+  y: [2]}]
 list:
 - one
 - - 2
@@ -40,6 +41,7 @@ table:
     inner:
         deep: .inf
     "quoted key": ~
+words: as [is
 last: []
 """
 
@@ -62,6 +64,7 @@ def test_every_kind_of_value() -> None:
         "flow": [1, 2.5, ["a", "b, c"], {"x": 1, "y": [2]}],
         "list": ["one", [2, 3], {"key": "value"}, {"key": "value", "other": 4}],
         "table": {"inner": {"deep": math.inf}, "quoted key": None},
+        "words": "as [is",
         "last": [],
     }
     assert read_yaml("", "config") is None
