@@ -124,6 +124,12 @@ class HubertSoft(nn.Module):
         inner, _ = expect(weights, "encoder.layers.0.linear1.weight", None, width).shape
         position = expect(weights, "positional_embedding.conv.weight", width, None, None).shape[2]
         dim, _ = expect(weights, "proj.weight", None, width).shape
+        if width % _HEADS or width % _POSITION_GROUPS:
+            raise VoiceFileError(
+                "HuBERT-soft: feature_projection.projection.weight gives a width of "
+                f"{width}, which {_HEADS} heads and {_POSITION_GROUPS} groups do not share evenly; "
+                "the file is of another kind of model"
+            )
         layers = count(weights, "encoder.layers.{}.linear1.weight")
         encoder = cls(channels, width, inner, layers, dim, position)
         load_weights(encoder, weights, "HuBERT-soft", _file_key)

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.state_dict import fold_weight_norm, weights_under
+from core.state_dict import expect, fold_weight_norm, weights_under
 from core.vocoder.nsf_generator import generator_config
 from core.vocoder.nsf_hifigan import NsfHifiGan
 
-_MELS = 80  # whatever the config says
-
 
 class HifiGan24k(NsfHifiGan):
-    """mel in log10 (B, 80, T) and f0 (B, T) -> wave (B, T * hop); else as `NsfHifiGan`."""
+    """mel in log10 (B, M, T) and f0 (B, T) -> wave (B, T * hop); else as `NsfHifiGan`."""
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any], config: Mapping[str, Any]) -> HifiGan24k:
@@ -26,11 +24,12 @@ class HifiGan24k(NsfHifiGan):
         Raises VoiceFileError, ConfigError.
         """
         rate = "audio_sample_rate" if "audio_sample_rate" in config else "sampling_rate"
-        shape = generator_config(config, sample_rate=rate, n_mels=_MELS)
         nested = weights_under(
             state, "state_dict", "model_gen", "generator", prefixes=("model_gen.",)
         )
         weights = fold_weight_norm(nested)
+        n_mels = expect(weights, "conv_pre.weight", None, None, None).shape[1]  # not in the config
+        shape = generator_config(config, sample_rate=rate, n_mels=n_mels)
         vocoder = cls.from_weights(weights, shape, "24 kHz HiFi-GAN")
         assert isinstance(vocoder, HifiGan24k)
         return vocoder

@@ -7,7 +7,7 @@ vocoders. Weight norm is folded; names of weights are those of the public files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 from core.errors import ConfigError
 
-_SLOPE, _LAST_SLOPE = 0.1, 0.01
+SLOPE, LAST_SLOPE = 0.1, 0.01
+_CACHED = 2**19  # values a processor keeps near: longer signals go through resblocks in segments
+_LONGEST = 2**14
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,17 @@ class GeneratorConfig:
         return math.prod(self.rates[:2]) if self.mini else self.hop_length
 
     @property
+    def resblock_reach(self) -> int:
+        """Steps to each side that the resblocks of a stage hear."""
+        second = 1 if self.resblock == "1" else 0
+        blocks = zip(self.resblock_kernels, self.resblock_dilations, strict=True)
+        return max(sum((k - 1) // 2 * (d + second) for d in ds) for k, ds in blocks)
+
+    @property
     def receptive_frames(self) -> int:
         """Frames of mel and f0 to each side that the samples of a frame may depend on."""
         first, last = -3, self.hop_length + 2  # samples that conv_post hears for frame 0
-        second = 1 if self.resblock == "1" else 0
-        blocks = zip(self.resblock_kernels, self.resblock_dilations, strict=True)
-        spread = max(sum((k - 1) // 2 * (d + second) for d in ds) for k, ds in blocks)
+        spread = self.resblock_reach
         frames = [0]
         samples = 1  # a step of the present stage
         for rate, kernel in reversed([*zip(self.rates, self.kernels, strict=True)]):
@@ -143,10 +150,10 @@ class ResBlock(nn.Module):
         """(B, C, T) -> (B, C, T)."""
         if self.kind == "2":
             for conv in self.convs:
-                x = x + conv(F.leaky_relu(x, _SLOPE))
+                x = x + conv(F.leaky_relu(x, SLOPE))
             return x
         for conv1, conv2 in zip(self.convs1, self.convs2, strict=True):
-            x = x + conv2(F.leaky_relu_(conv1(F.leaky_relu(x, _SLOPE)), _SLOPE))
+            x = x + conv2(F.leaky_relu_(conv1(F.leaky_relu(x, SLOPE)), SLOPE))
         return x
 
 
@@ -187,19 +194,42 @@ class Generator(nn.Module):
         x = self.conv_pre(mel)
         if pre_noise is not None:
             x = x + config.noise_sigma * pre_noise
-        each = len(config.resblock_kernels)
         for i, up in enumerate(self.ups):
-            x = up(F.leaky_relu(x, _SLOPE))
+            x = up(F.leaky_relu(x, SLOPE))
             if config.mini:
                 x = x + self.source_conv(excitation) if i == 1 else x
             elif excitation is not None:
                 x = x + self.noise_convs[i](excitation)
-            total = self.resblocks[each * i](x)
-            for block in self.resblocks[each * i + 1 : each * (i + 1)]:
-                total = total + block(x)
-            x = total / each
-        wave: Tensor = torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE)))[:, 0]
+            x = self._mix(i, x)
+        wave: Tensor = torch.tanh(self.conv_post(F.leaky_relu(x, LAST_SLOPE)))[:, 0]
         return wave
+
+    def _mix(self, stage: int, x: Tensor) -> Tensor:
+        """The mean of a stage's resblocks, (B, C, T) -> (B, C, T).
+
+        On a processor in segments that stay in its cache, each with what it hears around it: the
+        same result in two thirds of the time for ten seconds.
+        """
+        each = len(self.config.resblock_kernels)
+        blocks = self.resblocks[each * stage : each * (stage + 1)]
+        steps, reach = x.shape[2], self.config.resblock_reach
+        segment = min(max(_CACHED // (x.shape[0] * x.shape[1]), 8 * reach), _LONGEST)
+        if steps <= 2 * segment or x.device.type != "cpu":
+            return _mean(blocks, x)
+        parts = []
+        for at in range(0, steps, segment):
+            before = max(0, at - reach)
+            heard = x[:, :, before : at + segment + reach].contiguous()
+            parts.append(_mean(blocks, heard)[:, :, at - before : at - before + segment])
+        return torch.cat(parts, 2)
+
+
+def _mean(blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
+    first, *others = blocks
+    total: Tensor = first(x)
+    for block in others:
+        total = total + block(x)
+    return total / (1 + len(others))
 
 
 def _same(channels: int, kernel: int, dilation: int) -> nn.Conv1d:

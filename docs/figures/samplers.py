@@ -76,7 +76,7 @@ def draw_errors(axes: Axes) -> None:
         4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
     truth = SAMPLERS["heun"](denoise, x, karras_sigmas(4000, 1e-3, SIGMA_MAX))
-    for name in SAMPLERS:
+    for name in LABELS:
         calls, errors = [], []
         for steps in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64):
             result = SAMPLERS[name](denoise, x, karras_sigmas(steps, SIGMA_MIN, SIGMA_MAX))

@@ -122,5 +122,7 @@ def test_a_damaged_file_is_named() -> None:
         HubertSoft.from_state_dict(cut)
     with pytest.raises(VoiceFileError, match=r"encoder.layers.0.linear2.weight.*\(48, 32\).*\(3"):
         HubertSoft.from_state_dict({**state, "encoder.layers.0.linear2.weight": torch.zeros(3, 3)})
+    with pytest.raises(VoiceFileError, match="a width of 40, which 12 heads"):
+        HubertSoft.from_state_dict(recipe(shapes(8, 40, 32, 2, 20, 128), "hubert.", 0))
     with pytest.raises(VoiceFileError, match="not finite"):
         HubertSoft.from_state_dict({**state, "proj.bias": torch.full((20,), torch.nan)})

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.errors import ConfigError, VoiceFileError
 from core.imports.plain_yaml import read_yaml
+from core.vocoder import nsf_generator
 from core.vocoder.hifigan24k import HifiGan24k
 from core.vocoder.nsf_generator import generator_config
 from core.vocoder.nsf_hifigan import NsfHifiGan
@@ -171,6 +172,16 @@ def test_length_and_batch() -> None:
     waves = vocoder(mel, f0)
     assert waves.shape == (3, 9 * vocoder.hop_length)
     torch.testing.assert_close(waves[1:2], vocoder(mel[1:2], f0[1:2]), rtol=1e-4, atol=1e-6)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("resblock", ["1", "2"])
+def test_segments_equal_the_whole(resblock: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    vocoder = small(resblock=resblock)
+    mel, f0 = sung(40)
+    whole = vocoder(mel, f0)
+    monkeypatch.setattr(nsf_generator, "_CACHED", 1)
+    torch.testing.assert_close(vocoder(mel, f0), whole, rtol=1e-5, atol=1e-6)
 
 
 @torch.inference_mode()

@@ -1,0 +1,100 @@
+"""StreamingNsf: NSF-HiFiGAN block by block, equal to the whole, and nothing computed twice.
+
+Every layer keeps what its next output needs (`nsf_layers.py`); the phase of the excitation is
+carried from block to block, its noise keyed by frame. The wave lags by what the layers hear ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.diffusion.noise import NoiseTape
+from core.vocoder.nsf_hifigan import NsfHifiGan
+from core.vocoder.nsf_layers import Kept, Walk, delay
+
+_NOISE_STREAM = 2  # the denoiser's start noise is 0, the embedded vocoder's 1
+
+
+@dataclass
+class NsfState:
+    """position: frames with an excitation so far. kept: of the generator's layers. phase: of the
+    excitation. held_mel, held_f0: the frame that waits for the f0 after it (mini-NSF), else none.
+    """
+
+    position: int
+    kept: Kept | None
+    phase: Tensor | None
+    held_mel: Tensor
+    held_f0: Tensor
+
+
+class StreamingNsf:
+    """A vocoder of this program's protocol around an NsfHifiGan.
+
+    seed: of the source's noise; None is no noise. Start phases are zero.
+    """
+
+    streams_exactly = True
+
+    def __init__(self, vocoder: NsfHifiGan, seed: int | None = 0) -> None:
+        config = vocoder.config
+        self.vocoder = vocoder
+        self.waits = 1 if config.mini else 0
+        self.partials = vocoder.m_source.partials if config.has_source and not config.mini else 0
+        width = config.hop_length * self.partials
+        self.tape = NoiseTape(seed, width, _NOISE_STREAM) if seed is not None and width else None
+
+    @property
+    def latency(self) -> int:
+        """Samples the wave lags the mel by."""
+        return delay(self.vocoder.config) + self.waits * self.vocoder.hop_length
+
+    def __call__(
+        self, mel: Tensor, f0: Tensor, voiced: Tensor | None = None, state: NsfState | None = None
+    ) -> tuple[Tensor, NsfState]:
+        """mel (B, M, T), f0 in Hz (B, T) -> wave (B, T * hop), `latency` late, and the next state.
+
+        voiced: bool (B, T); None is where f0 > 0. Before the first samples there is silence.
+        """
+        f0 = f0 if voiced is None else f0 * voiced
+        if state is None:
+            state = NsfState(0, None, None, mel[..., :0], f0[..., :0])
+        wave, state = self._render(mel, f0, state, last=False)
+        missing = mel.shape[2] * self.vocoder.hop_length - wave.shape[1]
+        return F.pad(wave, (missing, 0)), state
+
+    def finish(self, state: NsfState) -> Tensor:
+        """The samples still owed after the last frame: (B, latency), fewer of a shorter stream."""
+        wave, _ = self._render(state.held_mel[..., :0], state.held_f0[..., :0], state, last=True)
+        return wave
+
+    def _render(
+        self, mel: Tensor, f0: Tensor, state: NsfState, last: bool
+    ) -> tuple[Tensor, NsfState]:
+        """What these frames let be said. last: no more follow."""
+        mel, f0 = torch.cat([state.held_mel, mel], 2), torch.cat([state.held_f0, f0], 1)
+        n = mel.shape[2] if last else max(mel.shape[2] - self.waits, 0)
+        excitation, phase = self._excite(f0, n, state)
+        walk = Walk(self.vocoder.generator, state.kept, last)
+        wave = walk.run(mel[..., :n], excitation)
+        return wave, NsfState(state.position + n, walk.kept, phase, mel[..., n:], f0[:, n:])
+
+    def _excite(self, f0: Tensor, n: int, state: NsfState) -> tuple[Tensor | None, Tensor | None]:
+        """The excitation of the first n frames, and the phase after them."""
+        if n == 0:
+            none = None if not self.vocoder.config.has_source else f0.new_zeros(len(f0), 1, 0)
+            return none, state.phase
+        after = f0[:, n] if n < f0.shape[1] else None
+        noise = self._noise(state.position, n, f0)
+        return self.vocoder.excite(f0[:, :n], None, noise, state.phase, after)
+
+    def _noise(self, position: int, frames: int, like: Tensor) -> Tensor | None:
+        """(B, frames * hop, partials) standard normal, from the tape."""
+        if self.tape is None:
+            return None
+        made = self.tape.frames(position, frames).transpose(1, 2)  # (1, frames, hop * partials)
+        return made.reshape(1, -1, self.partials).to(like).expand(len(like), -1, -1)

@@ -1,0 +1,102 @@
+"""StreamingNsf: blocks equal the whole, late by what is declared, without a seam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.vocoder.nsf_hifigan import NsfHifiGan
+from core.vocoder.nsf_stream import NsfState, StreamingNsf
+from tests.core.vocoder.test_nsf_hifigan import small, sung
+from tests.toy import BLOCKS, cut
+
+FRAMES = 44
+KINDS: dict[str, dict[str, Any]] = {
+    "nine sines": {},
+    "resblock 2": {"resblock": "2"},
+    "wide": {"upsample_kernel_sizes": [4, 16, 2]},
+    "mini": {"mini_nsf": True},
+    "no source": {"use_pitch_embed": False},
+}
+
+
+def streamed(vocoder: StreamingNsf, mel: Tensor, f0: Tensor, blocks: list[int]) -> Tensor:
+    """Everything the stream says, its latency taken off."""
+    parts: list[Tensor] = []
+    state: NsfState | None = None
+    at = 0
+    for size in blocks:
+        wave, state = vocoder(mel[..., at : at + size], f0[:, at : at + size], state=state)
+        assert wave.shape == (len(mel), size * vocoder.vocoder.hop_length)
+        parts.append(wave)
+        at += size
+    assert state is not None
+    return torch.cat([*parts, vocoder.finish(state)], 1)[:, vocoder.latency :]
+
+
+def whole(vocoder: StreamingNsf, mel: Tensor, f0: Tensor) -> Tensor:
+    model: NsfHifiGan = vocoder.vocoder
+    noise = None
+    if vocoder.tape is not None:
+        tape = vocoder.tape.frames(0, mel.shape[2]).transpose(1, 2)
+        noise = tape.reshape(1, -1, vocoder.partials).expand(len(mel), -1, -1)
+    return model(mel, f0, noise=noise)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_equal_the_whole(kind: str, blocks: str) -> None:
+    vocoder = StreamingNsf(small(**KINDS[kind]))
+    mel, f0 = sung(FRAMES, batch=2)
+    wanted = whole(vocoder, mel, f0)
+    got = streamed(vocoder, mel, f0, cut(FRAMES, BLOCKS[blocks]))
+    assert got.shape == wanted.shape
+    assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-5
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("frames", [1, 2, 7])
+@pytest.mark.parametrize("kind", KINDS)
+def test_streams_shorter_than_the_latency(kind: str, frames: int) -> None:
+    vocoder = StreamingNsf(small(**KINDS[kind]))
+    mel, f0 = sung(frames)
+    wave, state = vocoder(mel, f0)
+    said = torch.cat([wave, vocoder.finish(state)], 1)
+    wanted = whole(vocoder, mel, f0)
+    torch.testing.assert_close(said[:, -wanted.shape[1] :], wanted, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_wave_is_as_late_as_declared(kind: str) -> None:
+    """The first sample said is the first of the whole; one sample more could not be said yet."""
+    vocoder = StreamingNsf(small(**KINDS[kind]), seed=None)
+    mel, f0 = sung(FRAMES)
+    wave, _ = vocoder(mel, f0)
+    late = vocoder.latency
+    assert late < (vocoder.vocoder.receptive_frames + 1) * vocoder.vocoder.hop_length
+    assert (wave[:, :late] == 0).all()
+    wanted = vocoder.vocoder(mel, f0)[:, : wave.shape[1] - late]
+    torch.testing.assert_close(wave[:, late:], wanted, rtol=1e-4, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_no_noise_and_the_same_again() -> None:
+    vocoder = StreamingNsf(small(), seed=None)
+    mel, f0 = sung(FRAMES)
+    again = streamed(vocoder, mel, f0, [FRAMES])
+    assert torch.equal(again, streamed(vocoder, mel, f0, [FRAMES]))
+    torch.testing.assert_close(again, vocoder.vocoder(mel, f0), rtol=1e-4, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_unvoiced_frames_may_keep_their_f0() -> None:
+    vocoder = StreamingNsf(small())
+    mel, f0 = sung(FRAMES)
+    voiced = f0 > 0
+    held = torch.where(voiced, f0, 200.0)
+    torch.testing.assert_close(vocoder(mel, held, voiced)[0], vocoder(mel, f0)[0])
