@@ -170,7 +170,11 @@ class VocoderConfig:
 
 @dataclass(frozen=True)
 class Speaker:
-    """One target in a voice. f0_median in Hz; level_db of its voiced frames, full scale being 0."""
+    """One target in a voice.
+
+    f0_median in Hz. level_db: what the networks are told so that the voiced frames come out as loud
+    as the target's own, full scale being 0; None where unknown.
+    """
 
     name: str
     f0_median: float = 0.0

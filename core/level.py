@@ -69,7 +69,7 @@ def gain_onto(levels: Sequence[float | None], weights: Tensor, level: Tensor) ->
 def speech_level(loudness: Tensor, voiced: Tensor) -> float | None:
     """The mean of the voiced frames of a recording, dB (T,); None without any.
 
-    What `Speaker.level_db` holds of a target, and what `AutoLevel` follows in a speaker.
+    What `Speaker.level_db` is measured by, and what `AutoLevel` follows in a speaker.
     """
     heard = loudness[voiced]
     return float(heard.double().mean()) if len(heard) else None

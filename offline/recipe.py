@@ -11,17 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.config import Speaker, VoiceConfig
+from core.config import Speaker, VoiceConfig, VoiceParams
 from core.content.phonetic import PhoneticEncoder
 from core.errors import ConfigError, VoiceChangerError
 from core.features import loudness
 from core.level import speech_level
+from core.pipeline import convert
 from core.voice import VoiceModel
 from offline.bank import speaker_units
 from offline.checkpoint import load_average
 from offline.preprocess import Manifest, load_f0, load_wave
 from offline.train import Task
 
+_LEVEL_RECORDINGS = 12  # of each speaker, to measure what level a voice comes out at
+_AUDIBLE_DB = -50.0  # frames softer than this do not count there
 _SHARE = 0.4  # of a further corpus: what is made by machine is less varied than it is many
 LEARNING_RATES = {
     "content": 1e-3,
@@ -126,7 +129,8 @@ def export_voice(args: argparse.Namespace) -> None:
         replace(_measured(args.features, manifest, speaker), credit=args.credit)
         for speaker in config.speakers
     )
-    voice = VoiceModel(replace(config, speakers=speakers))
+    config = replace(config, speakers=speakers)
+    voice = VoiceModel(config)
     voice.encoder.load_state_dict(part(load_average(args.content), "encoder."))
     for index, speaker in enumerate(speakers if config.content.bank_size else ()):
         own = [u for u in manifest.utterances if u.speaker == speaker.name]
@@ -134,6 +138,7 @@ def export_voice(args: argparse.Namespace) -> None:
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(_denoiser(args.denoiser))
     voice.vocoder.load_state_dict(part(load_average(args.vocoder), "vocoder."))
+    voice.config = replace(config, speakers=_audible(voice, args.features, manifest))
     voice.save(args.target)
 
 
@@ -159,6 +164,32 @@ def voice_config(name: str, speakers: Sequence[str]) -> VoiceConfig:
     if not speakers:
         return VoiceConfig(name=name)
     return VoiceConfig(name=name, speakers=tuple(Speaker(speaker) for speaker in speakers))
+
+
+def _audible(voice: VoiceModel, features: Path, manifest: Manifest) -> tuple[Speaker, ...]:
+    """The speakers, with the level that must be asked for so that their own comes out.
+
+    Networks that learn from log spectra speak about 1 dB softer than they are told.
+    """
+    speakers = []
+    hop = voice.config.audio.hop_length
+    for index, speaker in enumerate(voice.config.speakers):
+        own = [u for u in manifest.utterances if u.speaker == speaker.name]
+        weights = tuple(float(i == index) for i in range(len(voice.config.speakers)))
+        params = VoiceParams(speakers=weights, pitch_shift=0.0, level_shift=0.0)
+        short = []
+        for utterance in own[:: max(len(own) // _LEVEL_RECORDINGS, 1)]:
+            wave = load_wave(features, utterance)
+            said = torch.from_numpy(convert(voice, wave, params))[None]
+            told = loudness(torch.from_numpy(wave)[None], hop)[0]
+            _, voiced = load_f0(features, utterance)
+            heard = torch.from_numpy(voiced[: len(told)]) & (told > _AUDIBLE_DB)
+            short.append((told - loudness(said, hop)[0])[heard].mean())
+        level = speaker.level_db
+        if level is not None:
+            level = round(level + float(torch.stack(short).nanmean()), 1)
+        speakers.append(replace(speaker, level_db=level))
+    return tuple(speakers)
 
 
 def _measured(features: Path, manifest: Manifest, speaker: Speaker) -> Speaker:
