@@ -518,9 +518,10 @@ def _play(session: LiveSession, seconds: float | None, words: str = "") -> None:
 
 
 def _devices(args: argparse.Namespace) -> int:
-    from realtime.portaudio import by_host_api, list_devices
+    from realtime.devices import by_host_api
+    from realtime.portaudio import list_devices
 
-    devices = list_devices()
+    devices = list_devices(probe=True)
     if args.json:
         print(json.dumps([asdict(device) for device in devices], ensure_ascii=False))
         return 0
@@ -540,7 +541,8 @@ def _devices(args: argparse.Namespace) -> int:
 
 def _doctor(args: argparse.Namespace) -> int:
     from core.doctor import Sound, diagnose
-    from realtime.portaudio import list_devices, portaudio_remedy, portaudio_version
+    from realtime.portaudio import list_devices, portaudio_version
+    from realtime.remedy import portaudio_remedy
 
     def look_at_sound() -> Sound:
         devices = list_devices()

@@ -65,3 +65,40 @@ class Recorder:
             self.error = error
             while self._queue.get() is not None:  # keep emptying, so that `close` returns
                 pass
+
+
+class Recordings:
+    """The processor's output and input on files, or on none."""
+
+    def __init__(
+        self, output: str | Path | None, source: str | Path | None, sample_rate: int
+    ) -> None:
+        self._output = self._source = None
+        self._told = False
+        if output is not None:
+            self._output = Recorder(output, sample_rate)
+        if source is not None:
+            self._source = Recorder(source, sample_rate)
+
+    def put(self, heard: NDArray[np.float32], made: NDArray[np.float32]) -> None:
+        """The next blocks (T,); they may change afterwards."""
+        if self._source is not None:
+            self._source.put(heard.copy())
+        if self._output is not None:
+            self._output.put(made.copy())
+
+    def news(self) -> VoiceChangerError | None:
+        """The first error, once."""
+        if self._told:
+            return None
+        for recorder in (self._output, self._source):
+            if recorder is not None and recorder.error is not None:
+                self._told = True
+                return recorder.error
+        return None
+
+    def close(self) -> None:
+        """Completes the files."""
+        for recorder in (self._output, self._source):
+            if recorder is not None:
+                recorder.close()
