@@ -9,23 +9,20 @@ import argparse
 import io
 import json
 import logging
-import math
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realtime.options import add_live_options
+
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
     from core.voice import VoiceModel
-    from realtime.session import LiveSession
-    from realtime.stats import LiveStats
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -63,26 +60,10 @@ def _ended_in_order() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    with _signals({signal.SIGTERM: interrupt}):
+    from realtime.run import signals
+
+    with signals({signal.SIGTERM: interrupt}):
         yield
-
-
-def _undisturbed() -> AbstractContextManager[None]:
-    """While a recording is completed, a second Ctrl-C must not cost it. `stop` never hangs."""
-    return _signals({signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN})
-
-
-@contextmanager
-def _signals(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only there may they be set
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(words: str) -> None:
@@ -114,21 +95,13 @@ def build_parser() -> argparse.ArgumentParser:
     _stream_options(convert)
 
     live = _add(commands, "live", _live, "microphone to speaker, until Ctrl-C")
-    live.add_argument("--input-device", help="name (or part of it) or number")
-    live.add_argument("--output-device", help="name (or part of it) or number")
-    live.add_argument(
-        "--device-latency", choices=("low", "high"), default="low", help="high where it crackles"
-    )
-    live.add_argument("--record", type=Path, metavar="FILE", help="keep what was said")
-    live.add_argument("--backend", choices=("portaudio", "loopback"), default="portaudio")
-    live.add_argument("--input", type=Path, metavar="FILE", help="loopback: what is heard")
-    live.add_argument("--output", type=Path, metavar="FILE", help="loopback: what is played")
-    live.add_argument("--clock", choices=("real", "virtual"), default="real", help="loopback's")
-    live.add_argument("--seconds", type=float, help="stop by itself after so many")
-    live.add_argument("--json", action="store_true", help="a last line of JSON with the figures")
+    add_live_options(live)
     _change_options(live)
     _voice_options(live)
     _stream_options(live)
+
+    virtual = _add(commands, "virtual", _virtual, "a microphone that other programs can choose")
+    virtual.add_argument("action", choices=("create", "remove", "status"))
 
     devices = _add(commands, "devices", _devices, "list audio devices")
     devices.add_argument("--json", action="store_true")
@@ -339,6 +312,7 @@ def _demo(args: argparse.Namespace) -> int:
     from core.streaming.meter import StageMeter
     from core.voice import VOICES_FOLDER
     from realtime.loopback import LoopbackBackend
+    from realtime.run import play
     from realtime.session import LiveSession
 
     make_folder(args.output)
@@ -352,7 +326,7 @@ def _demo(args: argparse.Namespace) -> int:
     meter = StageMeter(converter)
     session = LiveSession(meter, backend, params=wish.params)
     _say("streaming the packaged recording at its own speed ...")
-    _play(session, None)
+    play(session, None, _say)
     stats, parts = session.stats, session.stats.latency
     speaker = args.speaker or wish.config.speakers[0].name
     print(f"voice              {wish.config.name} ({speaker})")
@@ -434,87 +408,47 @@ def _convert_one(
 
 
 def _live(args: argparse.Namespace) -> int:
-    from core.audio import check_writable
-    from core.errors import ConfigError
+    from realtime.run import advise, announcer, check_options, opened, play
+    from realtime.sound import SoundParams
     from realtime.stats import figures
 
-    if args.seconds is not None and not 0 < args.seconds < math.inf:
-        raise ConfigError(f"--seconds must be more than 0, got {args.seconds}")
-    if args.record is not None:
-        check_writable(args.record, [args.input] if args.input else [])
-        if args.output and args.record.absolute() == args.output.absolute():
-            raise ConfigError(f"--record and --output are both {args.record}; choose two names")
-    backend: Any
-    if args.backend == "loopback":
-        from realtime.loopback import LoopbackBackend
+    check_options(args)
+    sound = SoundParams(input_gain_db=args.input_gain_db, ceiling_db=args.ceiling_db)
+    wish = _wish(args)
+    with opened(args, wish.config.audio.sample_rate) as (backend, words):
+        from core.streaming.converter import StreamingConverter
+        from realtime.session import LiveSession
 
-        if args.input is None or args.output is None:
-            raise ConfigError("--backend loopback needs --input FILE and --output FILE")
-        backend = LoopbackBackend(args.input, args.output, clock=args.clock)
-        wish = _wish(args)
-        words = f"playing {args.input} into {args.output}"
-    else:
-        from realtime.portaudio import PortAudioBackend, list_devices
-
-        if args.input or args.output:
-            raise ConfigError(
-                "--input and --output are files, for --backend loopback; a microphone and a speaker"
-                " are chosen by --input-device and --output-device"
-            )
-        list_devices()  # without PortAudio there is nothing to wait for
-        wish = _wish(args)
-        rate = wish.config.audio.sample_rate
-        backend = PortAudioBackend(
-            args.input_device, args.output_device, sample_rate=rate, latency=args.device_latency
+        _live_threads()
+        converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+        session = LiveSession(
+            converter,
+            backend,
+            params=wish.params,
+            sound=sound,
+            bypass=args.bypass,
+            on_event=announcer(_say),
+            record=args.record,
+            record_input=args.record_input,
         )
-        words = f"speak: {backend.input_device.name} -> {backend.output_device.name}"
-    from core.streaming.converter import StreamingConverter
-    from realtime.session import LiveSession
-
-    _live_threads()
-    converter = StreamingConverter(wish.load(), wish.stream, wish.params)
-    session = LiveSession(converter, backend, params=wish.params, record=args.record)
-    _play(session, args.seconds, f"{words}; Ctrl-C ends")
+        play(session, args.seconds, _say, f"{words}; Ctrl-C ends")
     table = figures(session.stats)
     if args.json:
         print(json.dumps(table))
     else:
         for key, value in table.items():
             print(f"{key:<16} {value}")
-    _advise(session.stats)
+    advise(session.stats, _say)
     if session.recording_error is not None:
         raise session.recording_error
     return 0
 
 
-def _advise(stats: LiveStats) -> None:
-    """What to do about the dropouts a session had."""
-    if stats.xruns:
-        _say(
-            f"{stats.xruns} dropouts, as a block took up to {stats.max_ms:.0f} ms of"
-            f" {stats.latency.block_ms:.0f}; close other programs, or use fewer --steps, a longer"
-            " --block-ms or no --low-latency"
-        )
-    elif stats.device_xruns:
-        _say(f"{stats.device_xruns} dropouts of the device itself; try --device-latency high")
+def _virtual(args: argparse.Namespace) -> int:
+    from realtime.virtual import act
 
-
-def _play(session: LiveSession, seconds: float | None, words: str = "") -> None:
-    """Runs a session until its input ends, its time is over or the user ends it."""
-    session.start()
-    try:
-        if words:
-            latency = session.stats.latency.total_ms
-            _say(f"{words} ({session.backend.sample_rate} Hz, latency {latency:.0f} ms)")
-        end = math.inf if seconds is None else time.monotonic() + seconds
-        while time.monotonic() < end and not session.wait(min(0.2, end - time.monotonic())):
-            pass  # in short turns: on Windows a wait hears Ctrl-C only when it returns
-    except KeyboardInterrupt:
-        _say("stopping ...")
-    with _undisturbed():
-        session.stop()
-    if session.error is not None:
-        raise session.error
+    print(act(args.action))
+    return 0
 
 
 def _devices(args: argparse.Namespace) -> int:
@@ -532,7 +466,8 @@ def _devices(args: argparse.Namespace) -> int:
             marks += [" default output"] * device.default_output
             print(
                 f"  {device.index:>3}  {device.name}  in {device.input_channels}"
-                f"  out {device.output_channels}  {device.sample_rate} Hz{','.join(marks)}"
+                f"  out {device.output_channels}  {'/'.join(map(str, device.rates))} Hz"
+                f"  {device.id}{','.join(marks)}"
             )
     if not devices:
         _say("no audio devices found; plug one in or start the sound server")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,7 +28,8 @@ MAX_CHANNELS = 2  # virtual devices offer 32 or 128; the microphone is in the fi
 PROBED_RATES = (44_100, 48_000, 96_000, 16_000)
 COMMON_RATES = (48_000, 44_100, 96_000, 32_000, 16_000, 8000)
 CLOSE_SECONDS = 5.0
-FIRST_CALL_SECONDS = 5.0  # a driver may take its time to begin
+FIRST_SECONDS = 5.0  # a driver may take its time to begin, until it has called so often:
+FIRST_CALLS = 100
 STUCK_SECONDS = 1.0  # without a callback: the device is as good as gone
 _SERVER_PORTS = ("pulse", "pipewire", "default")  # ALSA devices behind which the server is
 
@@ -47,12 +48,13 @@ class HostOptions:
 
 
 class PortAudioBackend:
-    """A microphone and a loudspeaker.
+    """A microphone, a loudspeaker, and a second loudspeaker if wanted.
 
     input_device, output_device, monitor_device: a number of `list_devices`, an id, a part of a
     name, or None for the system's default (monitor: for none). sample_rate: the rate wanted, best
     the voice's own; where a device refuses it, one that both take, else each its own. latency:
-    seconds, or "low" or "high". There may be one of these at a time: `refresh` restarts PortAudio.
+    seconds, or "low" or "high". prepare: called before devices are looked for. There may be one of
+    these at a time, as `refresh` restarts PortAudio.
     """
 
     one_clock = False
@@ -67,6 +69,7 @@ class PortAudioBackend:
         sample_rate: int | None = None,
         latency: float | Literal["low", "high"] = "low",
         options: HostOptions | None = None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._sd = import_sounddevice()
         self._wanted: dict[str, str | int | None] = {
@@ -76,6 +79,7 @@ class PortAudioBackend:
         }
         self._wanted_rate, self._wanted_latency = sample_rate, latency
         self._options = options or HostOptions()
+        self._prepare = prepare
         self._streams: list[Any] = []
         self._callback: AudioCallback | None = None
         self._calls = [0, 0]  # of input and output
@@ -208,11 +212,13 @@ class PortAudioBackend:
             for side, calls in enumerate(self._calls):
                 if calls != seen[side]:
                     seen[side], since[side] = calls, now
-                patience = STUCK_SECONDS if seen[side] else FIRST_CALL_SECONDS
+                patience = STUCK_SECONDS if calls > FIRST_CALLS else FIRST_SECONDS
                 if now - since[side] > patience:
                     self._lose(callback, f"gave no sign of life for {patience:.0f} s")
 
     def _resolve(self) -> None:
+        if self._prepare is not None:
+            self._prepare()
         devices = list_devices()
         self.input_device = find_device(devices, self._wanted["input"], "input")
         self.output_device = find_device(devices, self._wanted["output"], "output")

@@ -51,7 +51,7 @@ def pactl(*arguments: str) -> str:
     except subprocess.TimeoutExpired:
         raise DeviceError(f"the sound server did not answer within {TIMEOUT:.0f} s") from None
     if done.returncode != 0:
-        reason = done.stderr.strip() or f"exit code {done.returncode}"
+        reason = next(iter(done.stderr.splitlines()), f"exit code {done.returncode}")
         raise DeviceError(
             f"`pactl {' '.join(arguments)}` failed ({reason}); is the sound server running?"
         )

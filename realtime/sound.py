@@ -84,8 +84,8 @@ class Limiter:
         levels = np.log(np.maximum(np.abs(wave, dtype=np.float64), 1e-12)) + fall
         levels = np.maximum(np.maximum.accumulate(levels), self._level) - fall
         self._level = float(levels[-1])
-        held = wave * np.exp(np.minimum(0.0, limit - levels))
-        return np.clip(held, -ceiling, ceiling).astype(np.float32)
+        held: Wave = (wave * np.exp(np.minimum(0.0, limit - levels))).astype(np.float32)
+        return held.clip(-ceiling, ceiling)
 
 
 class Splice:

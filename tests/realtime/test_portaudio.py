@@ -180,7 +180,7 @@ def test_a_device_that_does_not_open(sd: FalseSoundDevice, direction: str) -> No
 def test_a_lost_device_is_waited_for_and_opened_again(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portaudio, "FIRST_CALL_SECONDS", 60.0)
+    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 60.0)
     said: list[SessionEvent] = []
     heard = threading.Condition()
 
@@ -231,7 +231,7 @@ def test_stop_does_not_wait_for_a_lost_device(sd: FalseSoundDevice) -> None:
 def test_callbacks_that_cease_are_a_loss(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portaudio, "FIRST_CALL_SECONDS", 0.1)
+    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 0.1)
     lost = threading.Event()
     session = LiveSession(Identity(), PortAudioBackend(), on_event=lambda _: None)
     monkeypatch.setattr(session, "_lose", lambda error: lost.set())
