@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realtime.options import add_live_options
+from realtime.options import add_latency_options, add_live_options
 
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
@@ -99,6 +99,11 @@ def build_parser() -> argparse.ArgumentParser:
     _change_options(live)
     _voice_options(live)
     _stream_options(live)
+
+    latency = _add(commands, "latency", _latency, "measure speech to sound with chirps")
+    add_latency_options(latency)
+    _voice_options(latency)
+    _stream_options(latency)
 
     virtual = _add(commands, "virtual", _virtual, "a microphone that other programs can choose")
     virtual.add_argument("action", choices=("create", "remove", "status"))
@@ -267,7 +272,7 @@ def _wish(args: argparse.Namespace) -> _Wish:
     path = find_voice(args.voice)
     config = read_config(path)
     stream = _stream(args, config)
-    if not hasattr(args, "speaker"):  # bench measures the voice as it is
+    if not hasattr(args, "speaker"):  # bench and latency measure the voice as it is
         return _Wish(path, config, stream, VoiceParams())
     params = VoiceParams(
         pitch_shift=args.shift,
@@ -441,6 +446,20 @@ def _live(args: argparse.Namespace) -> int:
     advise(session.stats, _say)
     if session.recording_error is not None:
         raise session.recording_error
+    return 0
+
+
+def _latency(args: argparse.Namespace) -> int:
+    from core.streaming.converter import StreamingConverter
+    from realtime.latency import describe, report
+
+    wish = _wish(args)
+    _live_threads()
+    parts = report(StreamingConverter(wish.load(), wish.stream, wish.params), args)
+    if args.json:
+        print(json.dumps({name: asdict(part) for name, part in parts.items()}))
+    else:
+        print("\n".join(describe(parts)))
     return 0
 
 

@@ -24,7 +24,7 @@ _SHARES: dict[Mode, tuple[float, float]] = {"voice": (1, 0), "dry": (0, 1), "mut
 class Chain:
     """bypass: what is heard while the processor is left out, "dry" or "mute"."""
 
-    def __init__(self, processor: BlockProcessor, bypass: Mode) -> None:
+    def __init__(self, processor: BlockProcessor, bypass: Mode, sound: SoundParams) -> None:
         self.processor = processor
         self.bad_blocks = 0
         self._bypass = bypass
@@ -32,8 +32,10 @@ class Chain:
         self._fade = min(processor.block, max(1, round(FADE_SECONDS * processor.sample_rate)))
         self._fall = np.linspace(1, 0, self._fade, endpoint=False, dtype=np.float32)
         self._dry = DelayLine(processor.latency)
-        self._in_gain, self._out_gain = Glide(1.0), Glide(1.0)
-        self._wet_share, self._dry_share = Glide(1.0, self._fade), Glide(0.0, self._fade)
+        self._in_gain = Glide(_factor(sound.input_gain_db))
+        self._out_gain = Glide(_factor(sound.output_gain_db))
+        wet, dry = _SHARES[sound.mode]
+        self._wet_share, self._dry_share = Glide(wet, self._fade), Glide(dry, self._fade)
         self._limiter = Limiter(processor.sample_rate)
         self._last_wet = 0.0
         self._left_out = False
@@ -61,7 +63,7 @@ class Chain:
 
     def push(self, block: Wave, params: VoiceParams, sound: SoundParams, effort: int) -> Wave:
         """(block,) -> (block,). effort: the steps the processor may take; 0 leaves it out."""
-        block = self._in_gain(block, 10 ** (sound.input_gain_db / 20))
+        block = self._in_gain(block, _factor(sound.input_gain_db))
         dry = self._dry.push(block)
         mode = sound.mode
         wet = self._voice(block, params, effort) if effort else self._silence()
@@ -69,8 +71,8 @@ class Chain:
             mode = self._bypass
         wet_share, dry_share = _SHARES[mode]
         out = self._mix(self._wet_share, wet, wet_share, self._dry_share, dry, dry_share)
-        out = self._out_gain(out, 10 ** (sound.output_gain_db / 20))
-        return self._limiter(out, 10 ** (sound.ceiling_db / 20))
+        out = self._out_gain(out, _factor(sound.output_gain_db))
+        return self._limiter(out, _factor(sound.ceiling_db))
 
     @staticmethod
     def _mix(first: Glide, a: Wave, to_a: float, second: Glide, b: Wave, to_b: float) -> Wave:
@@ -138,3 +140,7 @@ class Chain:
             )
         self.processor.reset()
         return np.zeros_like(block)
+
+
+def _factor(db: float) -> float:
+    return float(10 ** (db / 20))

@@ -22,7 +22,7 @@ def by_host_api(devices: Iterable[Device]) -> dict[str, list[Device]]:
 
 def find_device(devices: list[Device], wanted: str | int | None, direction: Direction) -> Device:
     """The device of that number, id or name; a whole name comes before a part of one."""
-    fit = [d for d in devices if _channels(d, direction) > 0]
+    fit = [d for d in devices if channels(d, direction) > 0]
     if not fit:
         raise DeviceError(f"no {direction} device was found; plug one in or start the sound server")
     default = next((d for d in fit if _is_default(d, direction)), None)
@@ -47,7 +47,8 @@ def find_device(devices: list[Device], wanted: str | int | None, direction: Dire
     return preferred[0]
 
 
-def _channels(device: Device, direction: Direction) -> int:
+def channels(device: Device, direction: Direction) -> int:
+    """How many it offers; 0: it is none."""
     return device.input_channels if direction == "input" else device.output_channels
 
 

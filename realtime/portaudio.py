@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import DeviceError
 from realtime.backend import AudioCallback, Device
-from realtime.devices import Direction, find_device, with_ids
+from realtime.devices import Direction, channels, find_device, with_ids
 from realtime.pulse import ServerDevice, routed, server_devices
 from realtime.remedy import portaudio_remedy
 
@@ -353,8 +353,7 @@ def _routed(device: Device, direction: Direction) -> Any:
 
 
 def _channels(device: Device, direction: Direction) -> int:
-    offered = device.input_channels if direction == "input" else device.output_channels
-    return min(offered, MAX_CHANNELS)
+    return min(channels(device, direction), MAX_CHANNELS)
 
 
 def _candidates(*first: int | None) -> list[int]:

@@ -59,7 +59,7 @@ def pactl(*arguments: str) -> str:
 
 
 def server_devices() -> list[ServerDevice]:
-    """All sources but the monitors of sinks, and all sinks; empty where no server answers."""
+    """All sources, among them what each sink plays, and all sinks; empty if no server answers."""
     if shutil.which("pactl") is None:
         return []
     try:
@@ -68,11 +68,7 @@ def server_devices() -> list[ServerDevice]:
         sinks = _table("sinks")
     except (DeviceError, ValueError):  # no server, or a pactl before JSON
         return []
-    heard = [
-        _device(entry, True, defaults.get("default_source_name"))
-        for entry in sources
-        if not str(entry["name"]).endswith(".monitor")
-    ]
+    heard = [_device(entry, True, defaults.get("default_source_name")) for entry in sources]
     return heard + [_device(entry, False, defaults.get("default_sink_name")) for entry in sinks]
 
 

@@ -23,6 +23,8 @@ from realtime.virtual import SINK, SOURCE, SOURCE_WORDS, VirtualMicrophone, find
 
 Say = Callable[[str], None]
 
+SWITCH_SECONDS = 0.0005  # until another thread gets the interpreter: a callback waits for it
+
 
 @contextmanager
 def signals(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
@@ -72,38 +74,48 @@ def opened(args: argparse.Namespace, sample_rate: int) -> Iterator[tuple[Any, st
         backend = LoopbackBackend(args.input, args.output, clock=args.clock)
         yield backend, f"playing {args.input} into {args.output}"
         return
-    microphone = VirtualMicrophone() if args.virtual and sys.platform.startswith("linux") else None
-    try:
-        sound_card = _sound_card(args, sample_rate, microphone)
-        words = f"speak: {sound_card.input_device.name} -> {sound_card.output_device.name}"
-        if microphone is not None:
+    with sound_card(args, sample_rate) as cards:
+        words = f"speak: {cards.input_device.name} -> {cards.output_device.name}"
+        if args.virtual:
             words += f" (choose {SOURCE_WORDS} as the microphone of the other program)"
-        yield sound_card, words
+        yield cards, words
+
+
+@contextmanager
+def sound_card(
+    args: argparse.Namespace, sample_rate: int, both_ends: bool = False
+) -> Iterator[PortAudioBackend]:
+    """The devices that the options ask for; a virtual microphone is taken away in the end.
+
+    both_ends: that microphone is the input as well, to measure it.
+    """
+    ours = args.virtual and sys.platform.startswith("linux")
+    microphone = VirtualMicrophone() if ours else None
+    source, sink = args.input_device, args.output_device
+    if args.virtual and sink is not None:
+        raise ConfigError(
+            "--virtual chooses the output; leave out --output-device, or hear yourself with"
+            " --monitor-device"
+        )
+    if microphone is not None:
+        sink = f"PulseAudio:{SINK}"
+        source = f"PulseAudio:{SOURCE}" if both_ends else source
+    elif args.virtual:
+        sink = find_cable(list_devices(), "output").id
+        source = find_cable(list_devices(), "input").id if both_ends else source
+    try:
+        yield PortAudioBackend(
+            source,
+            sink,
+            monitor_device=args.monitor_device,
+            sample_rate=sample_rate,
+            latency=args.device_latency,
+            options=HostOptions(exclusive=args.exclusive),
+            prepare=None if microphone is None else lambda: _prepare(microphone, source),
+        )
     finally:
         if microphone is not None:
             microphone.remove()
-
-
-def _sound_card(
-    args: argparse.Namespace, sample_rate: int, microphone: VirtualMicrophone | None
-) -> PortAudioBackend:
-    output = args.output_device
-    if args.virtual:
-        if output is not None:
-            raise ConfigError(
-                "--virtual chooses the output; leave out --output-device, or hear yourself with"
-                " --monitor-device"
-            )
-        output = f"PulseAudio:{SINK}" if microphone else find_cable(list_devices()).id
-    return PortAudioBackend(
-        args.input_device,
-        output,
-        monitor_device=args.monitor_device,
-        sample_rate=sample_rate,
-        latency=args.device_latency,
-        options=HostOptions(exclusive=args.exclusive),
-        prepare=None if microphone is None else lambda: _prepare(microphone, args.input_device),
-    )
 
 
 def _prepare(microphone: VirtualMicrophone, input_device: str | None) -> None:
@@ -119,6 +131,7 @@ def _prepare(microphone: VirtualMicrophone, input_device: str | None) -> None:
 
 def play(session: LiveSession, seconds: float | None, say: Say, words: str = "") -> None:
     """Runs a session until its input ends, its time is over or the user ends it."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     session.start()
     try:
         if words:

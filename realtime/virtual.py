@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from core.errors import DeviceError
 from realtime.backend import Device
+from realtime.devices import Direction, channels
 from realtime.pulse import modules, pactl
 
 SINK, SOURCE = "moksori", "moksori_microphone"
@@ -21,7 +22,7 @@ SINK_WORDS, SOURCE_WORDS = "moksori-output", "moksori-microphone"
 SAMPLE_RATE = 48_000
 FOR_ALL = 0  # owner of a microphone that stays until it is removed
 _TAG = "moksori.owner="
-CABLES = ("CABLE Input", "VB-Audio", "BlackHole", "Loopback Audio", "VoiceMeeter Input")
+CABLES = ("CABLE Input", "CABLE Output", "VB-Audio", "BlackHole", "Loopback Audio", "VoiceMeeter")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def act(action: str) -> str:
     if not sys.platform.startswith("linux"):
         from realtime.portaudio import list_devices
 
-        return f"play into {find_cable(list_devices()).name}; it is there as a microphone, too"
+        cable = find_cable(list_devices(), "output").name
+        return f"{cable} is there; moksori live --virtual speaks through it"
     if action == "create":
         made = VirtualMicrophone(FOR_ALL).create()
         words = "made" if made else "was there already"
@@ -111,11 +113,12 @@ def remove_abandoned() -> int:
     return sum(remove(owner) for owner in gone)
 
 
-def find_cable(devices: Iterable[Device]) -> Device:
-    """The virtual cable a user of Windows or macOS has installed, as an output."""
+def find_cable(devices: Iterable[Device], direction: Direction) -> Device:
+    """The end of the virtual cable that a user of Windows or macOS has installed."""
+    ends = [device for device in devices if channels(device, direction)]
     for name in CABLES:
-        for device in devices:
-            if device.output_channels and name.lower() in device.name.lower():
+        for device in ends:
+            if name.lower() in device.name.lower():
                 return device
     offer = "VB-CABLE (vb-audio.com/Cable)" if sys.platform == "win32" else "BlackHole"
     raise DeviceError(

@@ -83,7 +83,7 @@ class Worker:
         self._own_rate, self._own_block = processor.sample_rate, processor.block
         self._seconds = processor.block / processor.sample_rate
         self._input_block = ceil(self._seconds * backend.input_rate)
-        self._chain = Chain(processor, bypass)
+        self._chain = Chain(processor, bypass, listener.sound)
         self._overload = Overload(self._seconds, getattr(processor, "steps", 1), backend.now())
         rate = backend.sample_rate
         capacity = plan.prefill + 8 * plan.block + 8 * backend.block

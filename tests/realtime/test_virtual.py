@@ -81,10 +81,10 @@ def test_without_a_server(moksori: Moksori, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_cable_is_found_by_name() -> None:
     names = ("Speakers", "CABLE Input (VB-Audio Virtual Cable)", "BlackHole 2ch")
     devices = [Device(i, name, "MME", 0, 2, 48_000) for i, name in enumerate(names)]
-    assert find_cable(devices).index == 1
-    assert find_cable(devices[2:]).index == 2
+    assert find_cable(devices, "output").index == 1
+    assert find_cable(devices[2:], "output").index == 2
     with pytest.raises(DeviceError, match="docs/virtual-microphone"):
-        find_cable(devices[:1])
+        find_cable(devices[:1], "output")
 
 
 @pytest.mark.parametrize("action", ["create", "status"])
