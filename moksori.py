@@ -105,6 +105,12 @@ def build_parser() -> argparse.ArgumentParser:
     _voice_options(latency)
     _stream_options(latency)
 
+    tune = _add(commands, "tune", _tune, "find the least latency this machine can hold")
+    tune.add_argument("--seconds", type=float, default=20.0, help="to measure for")
+    tune.add_argument("--json", action="store_true")
+    _voice_options(tune)
+    _stream_options(tune)
+
     virtual = _add(commands, "virtual", _virtual, "a microphone that other programs can choose")
     virtual.add_argument("action", choices=("create", "remove", "status"))
 
@@ -255,6 +261,7 @@ class _Wish:
     config: VoiceConfig
     stream: StreamConfig
     params: VoiceParams
+    threads: int = 1
 
     def load(self) -> VoiceModel:
         from core.voice import VoiceModel
@@ -304,11 +311,11 @@ def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
     return replace(stream, steps=args.steps, sampler=args.sampler, seed=args.seed)
 
 
-def _live_threads() -> None:
+def _live_threads(count: int = 1) -> None:
     """Small blocks lose more to waiting threads than they gain from them."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -412,6 +419,64 @@ def _convert_one(
         print(f"{target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
 
 
+def _as_tuned(wish: _Wish, args: argparse.Namespace) -> _Wish:
+    """With the block and threads that `moksori tune` has found, unless the options choose a block,
+    steps or a file.
+    """
+    from realtime.settings import load_tuned
+
+    chosen = args.block_ms, args.lookahead_ms, args.steps, args.sampler
+    if args.low_latency or args.backend == "loopback" or any(c is not None for c in chosen):
+        return wish
+    tuned = load_tuned(wish.config.name)
+    if tuned is None:
+        return wish
+    stream = replace(wish.stream, block_frames=tuned.block_frames)
+    return replace(wish, stream=stream, threads=tuned.threads)
+
+
+def _tune(args: argparse.Namespace) -> int:
+    from core.audio import load_mono
+    from core.streaming.converter import StreamingConverter
+    from core.voice import VOICES_FOLDER
+    from realtime.settings import Tuned, store_tuned
+    from realtime.tune import choose, measure, thread_counts
+
+    wish = _wish(args)
+    voice = wish.load()
+    wave = load_mono(VOICES_FOLDER / "demo.flac", wish.config.audio.sample_rate)[0]
+
+    def make(block_frames: int, threads: int) -> StreamingConverter:
+        _live_threads(threads)
+        return StreamingConverter(voice, replace(wish.stream, block_frames=block_frames))
+
+    _say(f"measuring for {args.seconds:.0f} s; leave the machine as it is when you use it ...")
+    candidates = measure(make, wave, thread_counts(), args.seconds)
+    if args.json:
+        print(json.dumps([{**asdict(c), "holds": c.holds} for c in candidates]))
+    else:
+        for c in candidates:
+            print(
+                f"block {c.block_ms:6.1f} ms, {c.threads} threads: p50 {c.p50_ms:5.1f}"
+                f"  p99 {c.p99_ms:5.1f} ms, latency {c.latency_ms:4.0f} ms{' *' * c.holds}"
+            )
+    best = choose(candidates)
+    tuned = Tuned(
+        wish.config.name,
+        best.block_frames,
+        best.threads,
+        best.block_ms,
+        best.p99_ms,
+        best.latency_ms,
+    )
+    path = store_tuned(tuned)
+    _say(
+        f"best: a block of {best.block_ms:.1f} ms with {best.threads} threads, latency"
+        f" {best.latency_ms:.0f} ms without devices; kept in {path}, for moksori live"
+    )
+    return 0
+
+
 def _live(args: argparse.Namespace) -> int:
     from realtime.run import advise, announcer, check_options, opened, play
     from realtime.sound import SoundParams
@@ -419,12 +484,12 @@ def _live(args: argparse.Namespace) -> int:
 
     check_options(args)
     sound = SoundParams(input_gain_db=args.input_gain_db, ceiling_db=args.ceiling_db)
-    wish = _wish(args)
+    wish = _as_tuned(_wish(args), args)
     with opened(args, wish.config.audio.sample_rate) as (backend, words):
         from core.streaming.converter import StreamingConverter
         from realtime.session import LiveSession
 
-        _live_threads()
+        _live_threads(wish.threads)
         converter = StreamingConverter(wish.load(), wish.stream, wish.params)
         session = LiveSession(
             converter,
