@@ -439,8 +439,7 @@ def _tune(args: argparse.Namespace) -> int:
     from core.audio import load_mono
     from core.streaming.converter import StreamingConverter
     from core.voice import VOICES_FOLDER
-    from realtime.settings import Tuned, store_tuned
-    from realtime.tune import choose, measure, thread_counts
+    from realtime.tune import tune
 
     wish = _wish(args)
     voice = wish.load()
@@ -450,30 +449,7 @@ def _tune(args: argparse.Namespace) -> int:
         _live_threads(threads)
         return StreamingConverter(voice, replace(wish.stream, block_frames=block_frames))
 
-    _say(f"measuring for {args.seconds:.0f} s; leave the machine as it is when you use it ...")
-    candidates = measure(make, wave, thread_counts(), args.seconds)
-    if args.json:
-        print(json.dumps([{**asdict(c), "holds": c.holds} for c in candidates]))
-    else:
-        for c in candidates:
-            print(
-                f"block {c.block_ms:6.1f} ms, {c.threads} threads: p50 {c.p50_ms:5.1f}"
-                f"  p99 {c.p99_ms:5.1f} ms, latency {c.latency_ms:4.0f} ms{' *' * c.holds}"
-            )
-    best = choose(candidates)
-    tuned = Tuned(
-        wish.config.name,
-        best.block_frames,
-        best.threads,
-        best.block_ms,
-        best.p99_ms,
-        best.latency_ms,
-    )
-    path = store_tuned(tuned)
-    _say(
-        f"best: a block of {best.block_ms:.1f} ms with {best.threads} threads, latency"
-        f" {best.latency_ms:.0f} ms without devices; kept in {path}, for moksori live"
-    )
+    tune(wish.config.name, make, wave, args, _say)
     return 0
 
 

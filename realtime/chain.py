@@ -1,8 +1,8 @@
 """The way of one block through a session, at the processor's rate: gain, voice, mix, limiter.
 
-Only the worker's thread calls it. Where the processor is left out (overload), its last sound fades;
-when it comes back it is reset, and heard again once all it gives is new. Another processor takes
-over in the same manner: both work until the new one has heard enough, then they cross over.
+Only the worker's thread calls it. Where the processor is left out (overload, NaN), its last sound
+fades; when it comes back it is reset, and heard again once all it gives is new. Another processor
+takes over in the same manner: both work until the new one has heard enough, then they cross over.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ class Chain:
         if hasattr(self.processor, "steps"):
             self.processor.steps = effort
         wet = self._push(block)
+        if wet is None:
+            return self._silence()
         if self._next is not None:
             wet = self._cross_over(block, wet, self._next)
         self._last_wet = float(wet[-1])
@@ -120,8 +122,8 @@ class Chain:
         if hasattr(self.processor, "params"):
             self.processor.params = params
 
-    def _push(self, block: Wave) -> Wave:
-        """The processor's block, checked. NaN: silence and a reset; three in a row: an error."""
+    def _push(self, block: Wave) -> Wave | None:
+        """The processor's block, checked. NaN: None; three in a row: an error."""
         out = self.processor.push(block)
         if out.shape != block.shape:
             raise VoiceChangerError(
@@ -138,8 +140,7 @@ class Chain:
                 f"{type(self.processor).__name__} gave NaN or infinite samples in "
                 f"{self._bad_in_a_row} blocks in a row, in spite of resets; use another voice"
             )
-        self.processor.reset()
-        return np.zeros_like(block)
+        return None
 
 
 def _factor(db: float) -> float:

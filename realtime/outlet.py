@@ -62,8 +62,8 @@ class Outlet:
         return self._stretcher.push(made, self.follower.steer(late, seconds))
 
     def write(self, wave: Wave) -> None:
-        """Hands a converted wave to the device."""
-        joined = self._splice.join(wave)
+        """Hands a converted wave to the device, within [-1, 1]: filters may swing beyond."""
+        joined = self._splice.join(wave).clip(-1.0, 1.0)
         self.player.ring.write(joined)
         if len(joined):
             self._last = float(joined[-1])

@@ -61,19 +61,22 @@ class Recorder:
             )
 
     def _run(self) -> None:
-        try:
-            written = 0
-            while (block := self._queue.get()) is not None:
+        written = 0
+        while (block := self._queue.get()) is not None:
+            if self.error is not None:
+                continue  # keep emptying, so that `close` returns
+            try:
                 self._writer.write(block)
                 written += len(block)
+            except VoiceChangerError as error:
+                self.error = error
+        try:
             if written:
                 self._writer.close()
             else:  # a session that never ran costs no older recording
                 self._writer.abort()
         except VoiceChangerError as error:
             self.error = error
-            while self._queue.get() is not None:  # keep emptying, so that `close` returns
-                pass
 
 
 def salvage(path: str | Path) -> list[Path]:

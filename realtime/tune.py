@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import VoiceChangerError
 from realtime.plan import BlockProcessor
+from realtime.settings import Tuned, store_tuned
 
 SHARE = 0.6  # of a block that its p99 may take
 BLOCK_FRAMES = (1, 2, 3, 4, 6, 8, 12)
 WARM_UP_BLOCKS = 3
-LEAST_BLOCKS = 20  # of each candidate, however slow
+LEAST_BLOCKS = 20  # of each candidate
+HOPELESS_BLOCKS = 5  # none of them quick enough: no need to hear the rest
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,44 @@ class Candidate:
     def holds(self) -> bool:
         """Whether a session can be expected to run without a dropout."""
         return self.p99_ms <= SHARE * self.block_ms
+
+
+def tune(
+    voice: str,
+    make: Callable[[int, int], BlockProcessor],
+    wave: NDArray[np.float32],
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+) -> None:
+    """What `moksori tune` does: measures, prints, keeps the best. See `measure`."""
+    say(f"measuring for {args.seconds:.0f} s; leave the machine as it is when you use it ...")
+    candidates = measure(make, wave, thread_counts(), args.seconds)
+    if args.json:
+        print(json.dumps([{**asdict(c), "holds": c.holds} for c in candidates]))
+    else:
+        print("\n".join(_describe(c) for c in candidates))
+    best = choose(candidates)
+    path = store_tuned(
+        Tuned(
+            voice,
+            best.block_frames,
+            best.threads,
+            best.block_ms,
+            best.p99_ms,
+            best.latency_ms,
+        )
+    )
+    say(
+        f"best: a block of {best.block_ms:.1f} ms with {best.threads} threads, latency"
+        f" {best.latency_ms:.0f} ms without devices; kept in {path}, for moksori live"
+    )
+
+
+def _describe(c: Candidate) -> str:
+    return (
+        f"block {c.block_ms:6.1f} ms, {c.threads} threads: p50 {c.p50_ms:5.1f}"
+        f"  p99 {c.p99_ms:5.1f} ms, latency {c.latency_ms:4.0f} ms{' *' * c.holds}"
+    )
 
 
 def thread_counts() -> list[int]:
@@ -89,6 +131,8 @@ def _measure(
     until = time.perf_counter() + seconds
     number = -WARM_UP_BLOCKS
     while time.perf_counter() < until or len(taken) < LEAST_BLOCKS:
+        if len(taken) >= HOPELESS_BLOCKS and min(taken) > block / processor.sample_rate:
+            break
         started = time.perf_counter()
         processor.push(blocks[number % len(blocks)])
         if number >= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,8 @@ class Gain(Identity):
 class TwoClocks:
     """Two devices on a virtual clock, one of which ticks faster; their callbacks interleave.
 
-    The input's clock is `ppm` slower than the output's. `output`: what was played (T,).
+    The input's clock is `ppm` slower than the output's. `output`: what was played (T,), of a wave
+    heard once; one that is heard in a loop is not kept.
     """
 
     one_clock, reopens, monitor_rate, latency = False, False, 0, 0.0
@@ -112,8 +114,10 @@ class TwoClocks:
         ppm: float,
         input_rate: int = 48_000,
         sample_rate: int = 48_000,
+        loops: int = 1,
     ) -> None:
         self.input_rate, self.sample_rate = input_rate, sample_rate
+        self._loops = loops
         self.input_block, self.block = input_rate // 100, sample_rate // 100
         self._wave, self._slowness = wave, 1 + 1e-6 * ppm
         self._time = 0.0
@@ -141,12 +145,14 @@ class TwoClocks:
     def _run(self, callback: AudioCallback) -> None:
         inputs = 0.0
         outputs = 0.0037  # they do not start together
-        for at in range(0, len(self._wave) - self.input_block, self.input_block):
+        places = range(0, len(self._wave) - self.input_block, self.input_block)
+        for at in chain.from_iterable(repeat(places, self._loops)):
             while outputs < inputs:
                 self._time = outputs
                 out = np.empty((self.block, 1), np.float32)
                 callback(None, out, None)
-                self._played.append(out[:, 0].copy())
+                if self._loops == 1:
+                    self._played.append(out[:, 0].copy())
                 outputs += 0.01
             self._time = inputs
             callback(self._wave[at : at + self.input_block, None], None, None)

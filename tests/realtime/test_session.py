@@ -293,7 +293,8 @@ def test_nan_is_silence_for_a_block_and_fails_when_it_stays() -> None:
     stats = play(session)
     assert stats.bad_blocks == 2
     assert np.isfinite(backend.output).all()
-    assert np.count_nonzero(backend.output == 0) == 2 * 480
+    assert 480 < np.count_nonzero(backend.output == 0) <= 2 * 480
+    assert np.abs(np.diff(backend.output)).max() < 2.1 / 240  # it fades
     session = LiveSession(
         Poisoned(99), LoopbackBackend(np.ones(RATE // 4, np.float32), sample_rate=RATE)
     )
