@@ -17,6 +17,7 @@ from typing import Literal
 from core.config import VoiceParams
 from core.errors import ConfigError, DeviceError, VoiceChangerError
 from realtime.backend import AudioBackend
+from realtime.chain import Chain
 from realtime.plan import BlockProcessor, plan_session
 from realtime.recorder import Recordings
 from realtime.sound import Mode, SoundParams
@@ -173,10 +174,11 @@ class LiveSession:
         return self._over.wait(timeout)
 
     def switch(self, load: Callable[[], BlockProcessor]) -> None:
-        """Another voice takes over while sound runs: `load` makes it, in a thread of its own.
+        """Another voice takes over while sound runs: `load` makes it and it is warmed up, both in
+        the caller's thread, which should not be the GUI's.
 
-        It has to have the same rate, block and latency. It fades in without a gap ("switched"); an
-        error of `load` is raised here, and the old voice goes on. Call it off the GUI's thread.
+        It has to have the same rate, block and latency. It fades in without a gap ("switched"). An
+        error of `load` is raised here, and the old voice goes on.
         """
         following = load()
         for name in ("sample_rate", "block", "latency"):
@@ -186,7 +188,8 @@ class LiveSession:
                     f"the other voice has a {name} of {then}, this one {now}; stop the session and"
                     " start it with the other"
                 )
-        following.reset()
+        own = getattr(following, "params", self.params)
+        Chain(following, "mute", self.sound).warm_up(self._warm_up_blocks, own)
         worker = self._worker
         if worker is None or self._state is not SessionState.RUNNING:
             raise VoiceChangerError(f"the session is {self._state.value}; start it first")
