@@ -79,6 +79,7 @@ class LiveSession:
         self.error: BaseException | None = None
         self.recording_error: BaseException | None = None
         self._bypass, self._slack_seconds = bypass, slack_seconds
+        self._steps: int = getattr(processor, "steps", 1)  # wanted; the worker may lower them
         self._on_event = on_event
         self._record, self._record_input = record, record_input
         self._warm_up_blocks = warm_up_blocks
@@ -203,6 +204,7 @@ class LiveSession:
             self,
             recordings,
             warm_up_blocks=warm_up_blocks,
+            steps=self._steps,
             bypass=self._bypass,
         )
 
@@ -225,6 +227,8 @@ class LiveSession:
         if self._worker is not None and not self._worker.finish(timeout):
             message = f"the worker did not return within {timeout:.0f} s; its thread is left behind"
             self._fail(VoiceChangerError(message))
+        if hasattr(self.processor, "steps"):
+            self.processor.steps = self._steps
         if self._recordings is not None:
             self._recordings.close()
             if (trouble := self._recordings.news()) is not None:

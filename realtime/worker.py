@@ -75,6 +75,7 @@ class Worker:
         recordings: Recordings,
         *,
         warm_up_blocks: int,
+        steps: int,
         bypass: Mode,
     ) -> None:
         self._backend, self._plan, self._listener = backend, plan, listener
@@ -84,7 +85,7 @@ class Worker:
         self._seconds = processor.block / processor.sample_rate
         self._input_block = ceil(self._seconds * backend.input_rate)
         self._chain = Chain(processor, bypass, listener.sound)
-        self._overload = Overload(self._seconds, getattr(processor, "steps", 1), backend.now())
+        self._overload = Overload(self._seconds, steps, backend.now())
         rate = backend.sample_rate
         capacity = plan.prefill + 8 * plan.block + 8 * backend.block
         resample_out = Resampler(self._own_rate, rate, "live", plan.phase)

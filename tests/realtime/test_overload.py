@@ -121,6 +121,18 @@ def test_no_change_clicks_and_no_sound_is_heard_twice() -> None:
     assert (np.diff(behind) >= 0).all()
 
 
+def test_lowered_steps_are_given_back_at_the_end() -> None:
+    backend = LoopbackBackend(np.ones(2 * RATE, np.float32), sample_rate=RATE, block=96)
+    assert backend.virtual_clock
+    processor = Loaded(backend.virtual_clock, 0.011, 0.5, 99)
+    session = LiveSession(processor, backend)
+    session.start()
+    assert session.wait(60)
+    assert (session.stats.effort, processor.steps) == (1, 1)
+    session.stop()
+    assert processor.steps == 2
+
+
 @pytest.mark.parametrize("start", [0.5, 0.507, 0.513])
 def test_a_stall_of_three_seconds_is_forgotten(start: float) -> None:
     backend = LoopbackBackend(np.ones(8 * RATE, np.float32), sample_rate=RATE, block=480)
