@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.audio import load_mono, save_audio
 from core.errors import AudioFileError, VoiceFileError
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel
@@ -165,3 +166,21 @@ def test_voice_files_of_any_bytes_are_read_or_refused(tmp_path: Path, cases: int
             VoiceModel.load(path)
             loaded += 1
     assert 0 < loaded < cases
+
+
+@CASES
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("extension", ["wav", "flac", "ogg"])
+def test_audio_of_any_bytes_is_read_or_refused(tmp_path: Path, cases: int, extension: str) -> None:
+    path = tmp_path / f"sound.{extension}"
+    save_audio(path, np.clip(speechlike(8000), -1, 1), RATE)
+    good, dice = path.read_bytes(), random.Random(3)
+    read = 0
+    for _ in range(cases):
+        path.write_bytes(flipped(good, dice))
+        with suppress(AudioFileError):
+            wave, rate = load_mono(path)
+            assert rate > 0
+            assert np.isfinite(wave).all()
+            read += 1
+    assert read < cases
