@@ -4,8 +4,9 @@ from __future__ import annotations
 
 SLOW_BLOCKS = 3  # in a row, or in excess of quick ones: then the machine is too slow for this
 HOLD_SECONDS = 2.0  # of less work before more is tried again; doubled by each try that fails
-LONGEST_HOLD_SECONDS = 60.0
-TRIAL_SECONDS = 5.0  # after more work was given: one slow block ends it
+LONGEST_HOLD_SECONDS = 8.0
+TRIAL_SECONDS = 5.0  # after more work was given
+TRIAL_BLOCKS = 2  # slow ones that end it; the cushion pays for the first
 TOO_SLOW = 1 + 1e-6  # of a block; a virtual clock may round up to just one
 ROOM = 0.8  # share of a block that more steps may be expected to take
 
@@ -33,7 +34,7 @@ class Overload:
             self._slow += 1
         elif self._slow:
             self._slow -= 1
-        if self.effort and (self._slow >= SLOW_BLOCKS or (self._trial and load > TOO_SLOW)):
+        if self.effort and self._slow >= (TRIAL_BLOCKS if self._trial else SLOW_BLOCKS):
             self._lower(now)
         elif self.effort < self._steps and not self._slow and now - self._since >= self._hold:
             self._raise(now)

@@ -7,7 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime.loopback import LoopbackBackend, VirtualClock
-from realtime.overload import HOLD_SECONDS, SLOW_BLOCKS, Overload
+from realtime.overload import (
+    HOLD_SECONDS,
+    LONGEST_HOLD_SECONDS,
+    SLOW_BLOCKS,
+    TRIAL_BLOCKS,
+    Overload,
+)
 from realtime.session import LiveSession
 from realtime.sound import Mode
 from realtime.stats import LiveStats
@@ -45,8 +51,9 @@ def test_each_try_that_fails_makes_the_next_wait_longer() -> None:
     tries = [i for i in range(1, len(efforts)) if efforts[i] and not efforts[i - 1]]
     waits = np.diff(tries)
     assert tries[0] >= HOLD_SECONDS
-    assert (np.diff(waits) > 0).all()
-    assert all(efforts[i + 1] == 0 for i in tries)  # one slow block ends a try
+    assert (np.diff(waits) >= 0).all()
+    assert waits[0] < waits[-1] <= LONGEST_HOLD_SECONDS + 2 * TRIAL_BLOCKS
+    assert all(efforts[i + TRIAL_BLOCKS] == 0 for i in tries)
 
 
 def test_more_steps_are_given_only_where_there_is_room() -> None:
