@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 SLOW_BLOCKS = 3  # in a row, or in excess of quick ones: then the machine is too slow for this
+PATIENT_BLOCKS = 12  # the same where the voice itself would be left out: a burst is but a dropout
+HEAVIEST = 4
 HOLD_SECONDS = 2.0  # of less work before more is tried again; doubled by each try that fails
 LONGEST_HOLD_SECONDS = 8.0
-TRIAL_SECONDS = 5.0  # after more work was given
-TRIAL_BLOCKS = 2  # slow ones that end it; the cushion pays for the first
+TRIAL_SECONDS = 5.0  # after more work was given: in these there is less patience
 TOO_SLOW = 1 + 1e-6  # of a block; a virtual clock may round up to just one
 ROOM = 0.8  # share of a block that more steps may be expected to take
 
@@ -30,11 +31,12 @@ class Overload:
         if self._trial and now - self._since > TRIAL_SECONDS:
             self._trial = False
             self._hold = HOLD_SECONDS
-        if load > TOO_SLOW:
-            self._slow += 1
+        if load > TOO_SLOW:  # after another, one that took many blocks' time counts as several
+            self._slow += min(int(load), HEAVIEST) if self._slow else 1
         elif self._slow:
             self._slow -= 1
-        if self.effort and self._slow >= (TRIAL_BLOCKS if self._trial else SLOW_BLOCKS):
+        patience = PATIENT_BLOCKS if self.effort == 1 and not self._trial else SLOW_BLOCKS
+        if self.effort and self._slow >= patience:
             self._lower(now)
         elif self.effort < self._steps and not self._slow and now - self._since >= self._hold:
             self._raise(now)

@@ -17,7 +17,7 @@ from core.resampler import Resampler
 from core.streaming.converter import StreamingConverter
 from realtime.backend import AudioCallback
 from realtime.loopback import LoopbackBackend
-from realtime.overload import SLOW_BLOCKS
+from realtime.overload import PATIENT_BLOCKS
 from realtime.plan import BlockProcessor
 from realtime.session import LiveSession, SessionEvent
 from realtime.stats import LiveStats, SessionState
@@ -179,8 +179,8 @@ def test_a_processor_too_slow_for_ever_keeps_latency_bounded() -> None:
     assert backend.virtual_clock
     processor = SlowProcessor(0.045, backend.virtual_clock, None, RATE, 960)  # 45 ms for 20 ms
     stats = play(LiveSession(processor, backend))
-    assert 1 <= stats.xruns <= SLOW_BLOCKS
-    assert stats.bypassed_blocks > 80
+    assert 1 <= stats.xruns <= PATIENT_BLOCKS
+    assert stats.bypassed_blocks > 60
     assert stats.effort == 0
     assert stats.late_samples < 960
     again = LoopbackBackend(noise(2 * RATE), sample_rate=RATE, block=480)
