@@ -9,17 +9,16 @@ import argparse
 import io
 import json
 import logging
-import math
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from realtime.options import add_latency_options, add_live_options
 
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from core.voice import VoiceModel
     from offline.convert import Converted, Progress
     from offline.import_voice import FileConverter
-    from realtime.session import LiveSession
-    from realtime.stats import LiveStats
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -74,26 +71,10 @@ def _ended_in_order() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    with _signals({signal.SIGTERM: interrupt}):
+    from realtime.run import signals
+
+    with signals({signal.SIGTERM: interrupt}):
         yield
-
-
-def _undisturbed() -> AbstractContextManager[None]:
-    """While a recording is completed, a second Ctrl-C must not cost it. `stop` never hangs."""
-    return _signals({signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN})
-
-
-@contextmanager
-def _signals(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only there may they be set
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(words: str) -> None:
@@ -128,21 +109,24 @@ def build_parser() -> argparse.ArgumentParser:
     _stream_options(convert)
 
     live = _add(commands, "live", _live, "microphone to speaker, until Ctrl-C")
-    live.add_argument("--input-device", help="name (or part of it) or number")
-    live.add_argument("--output-device", help="name (or part of it) or number")
-    live.add_argument(
-        "--device-latency", choices=("low", "high"), default="low", help="high where it crackles"
-    )
-    live.add_argument("--record", type=Path, metavar="FILE", help="keep what was said")
-    live.add_argument("--backend", choices=("portaudio", "loopback"), default="portaudio")
-    live.add_argument("--input", type=Path, metavar="FILE", help="loopback: what is heard")
-    live.add_argument("--output", type=Path, metavar="FILE", help="loopback: what is played")
-    live.add_argument("--clock", choices=("real", "virtual"), default="real", help="loopback's")
-    live.add_argument("--seconds", type=float, help="stop by itself after so many")
-    live.add_argument("--json", action="store_true", help="a last line of JSON with the figures")
+    add_live_options(live)
     _change_options(live)
     _voice_options(live)
     _stream_options(live)
+
+    latency = _add(commands, "latency", _latency, "measure speech to sound with chirps")
+    add_latency_options(latency)
+    _voice_options(latency)
+    _stream_options(latency)
+
+    tune = _add(commands, "tune", _tune, "find the least latency this machine can hold")
+    tune.add_argument("--seconds", type=float, default=20.0, help="to measure for")
+    tune.add_argument("--json", action="store_true")
+    _voice_options(tune)
+    _stream_options(tune)
+
+    virtual = _add(commands, "virtual", _virtual, "a microphone that other programs can choose")
+    virtual.add_argument("action", choices=("create", "remove", "status"))
 
     devices = _add(commands, "devices", _devices, "list audio devices")
     devices.add_argument("--json", action="store_true")
@@ -309,6 +293,7 @@ class _Wish:
     config: VoiceConfig
     stream: StreamConfig
     params: VoiceParams
+    threads: int = 1
 
     def load(self) -> VoiceModel:
         from core.voice import VoiceModel
@@ -326,7 +311,7 @@ def _wish(args: argparse.Namespace) -> _Wish:
     path = find_voice(args.voice)
     config = read_config(path)
     stream = _stream(args, config)
-    if not hasattr(args, "speaker"):  # bench measures the voice as it is
+    if not hasattr(args, "speaker"):  # bench and latency measure the voice as it is
         return _Wish(path, config, stream, VoiceParams())
     wishes = {
         "pitch_shift": args.shift,
@@ -360,11 +345,11 @@ def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
     return replace(stream, steps=args.steps, sampler=args.sampler, seed=args.seed)
 
 
-def _live_threads() -> None:
+def _live_threads(count: int = 1) -> None:
     """Small blocks lose more to waiting threads than they gain from them."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -373,6 +358,7 @@ def _demo(args: argparse.Namespace) -> int:
     from core.streaming.meter import StageMeter
     from core.voice import VOICES_FOLDER
     from realtime.loopback import LoopbackBackend
+    from realtime.run import play
     from realtime.session import LiveSession
 
     make_folder(args.output)
@@ -386,7 +372,7 @@ def _demo(args: argparse.Namespace) -> int:
     meter = StageMeter(converter)
     session = LiveSession(meter, backend, params=wish.params)
     _say("streaming the packaged recording at its own speed ...")
-    _play(session, None)
+    play(session, None, _say)
     stats, parts = session.stats, session.stats.latency
     speaker = args.speaker or wish.config.speakers[0].name
     print(f"voice              {wish.config.name} ({speaker})")
@@ -477,94 +463,103 @@ def _convert_one(
         print(f"{target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
 
 
+def _as_tuned(wish: _Wish, args: argparse.Namespace) -> _Wish:
+    """With the block and threads that `moksori tune` has found, unless the options choose a block,
+    steps or a file.
+    """
+    from realtime.settings import load_tuned
+
+    chosen = args.block_ms, args.lookahead_ms, args.steps, args.sampler
+    if args.low_latency or args.backend == "loopback" or any(c is not None for c in chosen):
+        return wish
+    tuned = load_tuned(wish.config.name)
+    if tuned is None:
+        return wish
+    stream = replace(wish.stream, block_frames=tuned.block_frames)
+    return replace(wish, stream=stream, threads=tuned.threads)
+
+
+def _tune(args: argparse.Namespace) -> int:
+    from core.audio import load_mono
+    from core.streaming.converter import StreamingConverter
+    from core.voice import VOICES_FOLDER
+    from realtime.tune import tune
+
+    wish = _wish(args)
+    voice = wish.load()
+    wave = load_mono(VOICES_FOLDER / "demo.flac", wish.config.audio.sample_rate)[0]
+
+    def make(block_frames: int, threads: int) -> StreamingConverter:
+        _live_threads(threads)
+        return StreamingConverter(voice, replace(wish.stream, block_frames=block_frames))
+
+    tune(wish.config.name, make, wave, args, _say)
+    return 0
+
+
 def _live(args: argparse.Namespace) -> int:
-    from core.audio import check_writable
-    from core.errors import ConfigError
+    from realtime.run import advise, announcer, check_options, opened, play
+    from realtime.sound import SoundParams
     from realtime.stats import figures
 
-    if args.seconds is not None and not 0 < args.seconds < math.inf:
-        raise ConfigError(f"--seconds must be more than 0, got {args.seconds}")
-    if args.record is not None:
-        check_writable(args.record, [args.input] if args.input else [])
-        if args.output and args.record.absolute() == args.output.absolute():
-            raise ConfigError(f"--record and --output are both {args.record}; choose two names")
-    backend: Any
-    if args.backend == "loopback":
-        from realtime.loopback import LoopbackBackend
+    check_options(args)
+    sound = SoundParams(input_gain_db=args.input_gain_db, ceiling_db=args.ceiling_db)
+    wish = _as_tuned(_wish(args), args)
+    with opened(args, wish.config.audio.sample_rate) as (backend, words):
+        from core.streaming.converter import StreamingConverter
+        from realtime.session import LiveSession
 
-        if args.input is None or args.output is None:
-            raise ConfigError("--backend loopback needs --input FILE and --output FILE")
-        backend = LoopbackBackend(args.input, args.output, clock=args.clock)
-        wish = _wish(args)
-        words = f"playing {args.input} into {args.output}"
-    else:
-        from realtime.portaudio import PortAudioBackend, list_devices
-
-        if args.input or args.output:
-            raise ConfigError(
-                "--input and --output are files, for --backend loopback; a microphone and a speaker"
-                " are chosen by --input-device and --output-device"
-            )
-        list_devices()  # without PortAudio there is nothing to wait for
-        wish = _wish(args)
-        rate = wish.config.audio.sample_rate
-        backend = PortAudioBackend(
-            args.input_device, args.output_device, sample_rate=rate, latency=args.device_latency
+        _live_threads(wish.threads)
+        converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+        session = LiveSession(
+            converter,
+            backend,
+            params=wish.params,
+            sound=sound,
+            bypass=args.bypass,
+            on_event=announcer(_say),
+            record=args.record,
+            record_input=args.record_input,
         )
-        words = f"speak: {backend.input_device.name} -> {backend.output_device.name}"
-    from core.streaming.converter import StreamingConverter
-    from realtime.session import LiveSession
-
-    _live_threads()
-    converter = StreamingConverter(wish.load(), wish.stream, wish.params)
-    session = LiveSession(converter, backend, params=wish.params, record=args.record)
-    _play(session, args.seconds, f"{words}; Ctrl-C ends")
+        play(session, args.seconds, _say, f"{words}; Ctrl-C ends")
     table = figures(session.stats)
     if args.json:
         print(json.dumps(table))
     else:
         for key, value in table.items():
             print(f"{key:<16} {value}")
-    _advise(session.stats)
+    advise(session.stats, _say)
     if session.recording_error is not None:
         raise session.recording_error
     return 0
 
 
-def _advise(stats: LiveStats) -> None:
-    """What to do about the dropouts a session had."""
-    if stats.xruns:
-        _say(
-            f"{stats.xruns} dropouts, as a block took up to {stats.max_ms:.0f} ms of"
-            f" {stats.latency.block_ms:.0f}; close other programs, or use fewer --steps, a longer"
-            " --block-ms or no --low-latency"
-        )
-    elif stats.device_xruns:
-        _say(f"{stats.device_xruns} dropouts of the device itself; try --device-latency high")
+def _latency(args: argparse.Namespace) -> int:
+    from core.streaming.converter import StreamingConverter
+    from realtime.latency import describe, report
+
+    wish = _wish(args)
+    _live_threads()
+    parts = report(StreamingConverter(wish.load(), wish.stream, wish.params), args)
+    if args.json:
+        print(json.dumps({name: asdict(part) for name, part in parts.items()}))
+    else:
+        print("\n".join(describe(parts)))
+    return 0
 
 
-def _play(session: LiveSession, seconds: float | None, words: str = "") -> None:
-    """Runs a session until its input ends, its time is over or the user ends it."""
-    session.start()
-    try:
-        if words:
-            latency = session.stats.latency.total_ms
-            _say(f"{words} ({session.backend.sample_rate} Hz, latency {latency:.0f} ms)")
-        end = math.inf if seconds is None else time.monotonic() + seconds
-        while time.monotonic() < end and not session.wait(min(0.2, end - time.monotonic())):
-            pass  # in short turns: on Windows a wait hears Ctrl-C only when it returns
-    except KeyboardInterrupt:
-        _say("stopping ...")
-    with _undisturbed():
-        session.stop()
-    if session.error is not None:
-        raise session.error
+def _virtual(args: argparse.Namespace) -> int:
+    from realtime.virtual import act
+
+    print(act(args.action))
+    return 0
 
 
 def _devices(args: argparse.Namespace) -> int:
-    from realtime.portaudio import by_host_api, list_devices
+    from realtime.devices import by_host_api
+    from realtime.portaudio import list_devices
 
-    devices = list_devices()
+    devices = list_devices(probe=True)
     if args.json:
         print(json.dumps([asdict(device) for device in devices], ensure_ascii=False))
         return 0
@@ -575,7 +570,8 @@ def _devices(args: argparse.Namespace) -> int:
             marks += [" default output"] * device.default_output
             print(
                 f"  {device.index:>3}  {device.name}  in {device.input_channels}"
-                f"  out {device.output_channels}  {device.sample_rate} Hz{','.join(marks)}"
+                f"  out {device.output_channels}  {'/'.join(map(str, device.rates))} Hz"
+                f"  {device.id}{','.join(marks)}"
             )
     if not devices:
         _say("no audio devices found; plug one in or start the sound server")
@@ -584,7 +580,8 @@ def _devices(args: argparse.Namespace) -> int:
 
 def _doctor(args: argparse.Namespace) -> int:
     from core.doctor import Sound, diagnose
-    from realtime.portaudio import list_devices, portaudio_remedy, portaudio_version
+    from realtime.portaudio import list_devices, portaudio_version
+    from realtime.remedy import portaudio_remedy
 
     def look_at_sound() -> Sound:
         devices = list_devices()

@@ -324,8 +324,11 @@ def _missing_bytes(path: Path, size: int) -> int:
 
 
 def _temporary_beside(path: Path) -> Path:
-    """A new empty file in the same folder, so that the final rename stays on one disk."""
-    temporary = path.parent / f".{path.stem[:64]}-{secrets.token_hex(4)}.part"
+    """A new empty file in the same folder, so that the final rename stays on one disk.
+
+    Its name tells whose it is, so that what a crash leaves behind can be known as such.
+    """
+    temporary = path.parent / f".{path.stem[:64]}-{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         temporary.open("xb").close()
     except OSError as error:

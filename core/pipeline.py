@@ -46,10 +46,8 @@ class Synthesis:
         config = voice.config
         self._voice = voice
         self._sample = get_sampler(sampler or config.sampler)
-        levels = config.denoiser
-        self._sigmas = karras_sigmas(
-            steps or config.steps, levels.sigma_min, levels.sigma_max, levels.rho
-        )
+        self._denoise = StreamingDenoise(voice.denoiser)
+        self.steps = steps or config.steps
         self._tape = NoiseTape(seed, config.mel.n_mels)
         self._gate = Gate(config.audio)
         self._ramp = SpeakerRamp()
@@ -60,6 +58,18 @@ class Synthesis:
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self.reset()
+
+    @property
+    def steps(self) -> int:
+        """Of the sampler; may be changed between two calls."""
+        return self._steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        levels = self._voice.config.denoiser
+        self._steps = steps
+        self._sigmas = karras_sigmas(steps, levels.sigma_min, levels.sigma_max, levels.rho)
+        self._denoise.forget_calls(1)  # the others will be at other noise levels
 
     def reset(self) -> None:
         """Back to the first frame."""

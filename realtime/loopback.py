@@ -101,7 +101,9 @@ class LoopbackBackend:
             raise ConfigError("an array as source needs its sample_rate; got none")
         self.sample_rate = sample_rate
         self.block = block or max(1, sample_rate // 100)
+        self.input_rate, self.input_block, self.monitor_rate = sample_rate, self.block, 0
         self.latency = latency
+        self.one_clock, self.reopens = True, False
         self.virtual_clock = VirtualClock() if clock == "virtual" else None
         self._trim = trim
         self._output_channels = output_channels
@@ -116,6 +118,13 @@ class LoopbackBackend:
     def output(self) -> NDArray[np.float32]:
         """What was played so far (T,), when there is no sink file."""
         return np.concatenate([np.zeros(0, np.float32), *self._kept])
+
+    def now(self) -> float:
+        """Seconds, virtual or real."""
+        return self.virtual_clock.now if self.virtual_clock else time.monotonic()
+
+    def refresh(self) -> None:
+        """A file or an array is never lost."""
 
     def start(self, callback: AudioCallback) -> None:
         """Begins to play. A backend plays once."""

@@ -5,8 +5,12 @@ The worker puts blocks into a bounded queue and never waits; the writer thread a
 
 from __future__ import annotations
 
+import glob
+import logging
+import os
 import queue
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,9 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio import AudioWriter
-from core.errors import VoiceChangerError
+from core.errors import AudioFileError, VoiceChangerError
 
+ABANDONED_SECONDS = 86_400.0
+SALVAGE_BLOCK = 4096  # samples, as much as a FLAC frame
 QUEUE_BLOCKS = 2048  # at 46 ms a block: a disk may sleep for a minute and a half
+
+logger = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -29,6 +37,7 @@ class Recorder:
         self.path = Path(path)
         self.error: VoiceChangerError | None = None
         self.dropped = 0
+        salvage(self.path)
         self._writer = AudioWriter(path, sample_rate)
         self._queue: queue.Queue[NDArray[np.float32] | None] = queue.Queue(QUEUE_BLOCKS)
         self._thread = threading.Thread(target=self._run, name="moksori-recorder", daemon=True)
@@ -52,16 +61,113 @@ class Recorder:
             )
 
     def _run(self) -> None:
-        try:
-            written = 0
-            while (block := self._queue.get()) is not None:
+        written = 0
+        while (block := self._queue.get()) is not None:
+            if self.error is not None:
+                continue  # keep emptying, so that `close` returns
+            try:
                 self._writer.write(block)
                 written += len(block)
+            except VoiceChangerError as error:
+                self.error = error
+        try:
             if written:
                 self._writer.close()
             else:  # a session that never ran costs no older recording
                 self._writer.abort()
         except VoiceChangerError as error:
             self.error = error
-            while self._queue.get() is not None:  # keep emptying, so that `close` returns
-                pass
+
+
+def salvage(path: str | Path) -> list[Path]:
+    """Completes what a crash has left of recordings to `path`, up to its last fraction of a second.
+
+    They become `NAME-recovered-NUMBER.EXT` beside it; a file that cannot be read stays as it is.
+    """
+    path = Path(path)
+    kept = []
+    for part in sorted(path.parent.glob(f".{glob.escape(path.stem[:64])}-*-*.part")):
+        if not _abandoned(part):
+            continue
+        number = part.stem.rpartition("-")[2]
+        target = path.with_name(f"{path.stem}-recovered-{number}{path.suffix}")
+        try:
+            _copy_what_is_there(part, target)
+        except (VoiceChangerError, OSError) as error:
+            logger.warning("%s: a crash has left this recording, unreadable (%s)", part, error)
+            continue
+        part.unlink()
+        logger.warning("a crash had cut a recording short; what there is of it is in %s", target)
+        kept.append(target)
+    return kept
+
+
+def _abandoned(part: Path) -> bool:
+    """Whether the process that wrote it has ended."""
+    number = part.stem.split("-")[-2]
+    if not number.isdigit():
+        return False
+    if os.name == "nt":  # there is no asking after a process without harm
+        return time.time() - part.stat().st_mtime > ABANDONED_SECONDS
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _copy_what_is_there(part: Path, target: Path) -> None:
+    import soundfile
+
+    try:
+        source = soundfile.SoundFile(part)
+    except soundfile.SoundFileError as error:
+        raise AudioFileError(str(error)) from None
+    with source, AudioWriter(target, source.samplerate) as writer:
+        while True:
+            try:
+                wave = source.read(SALVAGE_BLOCK, dtype="float32")
+            except soundfile.SoundFileError:  # where the crash came
+                return
+            if not len(wave):
+                return
+            writer.write(wave)
+
+
+class Recordings:
+    """The processor's output and input on files, or on none."""
+
+    def __init__(
+        self, output: str | Path | None, source: str | Path | None, sample_rate: int
+    ) -> None:
+        self._output = self._source = None
+        self._told = False
+        if output is not None:
+            self._output = Recorder(output, sample_rate)
+        if source is not None:
+            self._source = Recorder(source, sample_rate)
+
+    def put(self, heard: NDArray[np.float32], made: NDArray[np.float32]) -> None:
+        """The next blocks (T,); they may change afterwards."""
+        if self._source is not None:
+            self._source.put(heard.copy())
+        if self._output is not None:
+            self._output.put(made.copy())
+
+    def news(self) -> VoiceChangerError | None:
+        """The first error, once."""
+        if self._told:
+            return None
+        for recorder in (self._output, self._source):
+            if recorder is not None and recorder.error is not None:
+                self._told = True
+                return recorder.error
+        return None
+
+    def close(self) -> None:
+        """Completes the files."""
+        for recorder in (self._output, self._source):
+            if recorder is not None:
+                recorder.close()

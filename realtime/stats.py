@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -13,11 +13,15 @@ SILENCE_DB = -120.0
 
 
 class SessionState(str, Enum):
-    """IDLE -> STARTING -> RUNNING -> STOPPING -> IDLE; FAILED from anywhere, until `start`."""
+    """IDLE -> STARTING -> RUNNING -> STOPPING -> IDLE; FAILED from anywhere, until `start`.
+
+    RUNNING -> LOST -> RUNNING where a device goes and comes back.
+    """
 
     IDLE = "idle"
     STARTING = "starting"
     RUNNING = "running"
+    LOST = "lost"
     STOPPING = "stopping"
     FAILED = "failed"
 
@@ -54,12 +58,16 @@ class LiveStats:
 
     xruns: dropouts, each a stretch of silence because no block was ready. silent_samples: their
     length. device_xruns: callbacks in which the device itself reported an overflow or underflow.
-    dropped_samples: input thrown away, so that latency does not creep after a stall.
+    dropped_samples: sound thrown away, so that latency does not creep after a stall.
     late_samples: how far the output lags beyond the declared latency now; negative: ahead of it,
     because the input lost samples, so that less cushion is left.
     bad_blocks: blocks replaced by silence because the processor gave NaN or infinite samples.
     p50_ms, p95_ms, p99_ms: compute per block over the last 512 blocks; max_ms: since the start.
     rtf: the mean compute over the length of a block.
+    effort: steps the processor may take now, 0 while it is left out, the machine being too slow;
+    bypassed_blocks: how many blocks that was.
+    drift_ppm: how much slower the input's clock is than the output's, in 1e-6, as far as known.
+    reopened: how often a lost device came back.
     """
 
     state: SessionState = SessionState.IDLE
@@ -77,7 +85,28 @@ class LiveStats:
     rtf: float = 0.0
     input_db: float = SILENCE_DB
     output_db: float = SILENCE_DB
+    effort: int = 1
+    bypassed_blocks: int = 0
+    drift_ppm: float = 0.0
+    reopened: int = 0
     latency: Latency = field(default_factory=Latency)
+
+    def after(self, past: LiveStats) -> LiveStats:
+        """This run's snapshot with the counts of one before it, whose device was lost."""
+        counts = {name: getattr(self, name) + getattr(past, name) for name in _COUNTS}
+        return replace(self, max_ms=max(self.max_ms, past.max_ms), **counts)
+
+
+_COUNTS = (
+    "blocks",
+    "xruns",
+    "silent_samples",
+    "device_xruns",
+    "dropped_samples",
+    "bad_blocks",
+    "bypassed_blocks",
+    "reopened",
+)
 
 
 def figures(stats: LiveStats) -> dict[str, float | int]:
@@ -101,6 +130,10 @@ def figures(stats: LiveStats) -> dict[str, float | int]:
         "silent_samples": stats.silent_samples,
         "dropped_samples": stats.dropped_samples,
         "bad_blocks": stats.bad_blocks,
+        "bypassed_blocks": stats.bypassed_blocks,
+        "late_samples": stats.late_samples,
+        "drift_ppm": stats.drift_ppm,
+        "reopened": stats.reopened,
     }
     return {key: round(value, 3) for key, value in table.items()}
 

@@ -1,8 +1,9 @@
-"""The callback side of a session: two rings, a mono mix, counters. It copies, counts and returns.
+"""The callback side of a session: rings, a mono mix, counters. It copies, counts and returns.
 
 Threads: the input half runs in the backend's input thread, the output half in its output thread
-(often the same one). `ring_in` is written here and read by the worker; `ring_out` the other way
-round. Every counter has one writer. The only lock touched is the semaphore that wakes the worker.
+(often the same one), the monitor in a third. `ring_in` is written here and read by the worker; the
+players' rings the other way round. Every counter has one writer. No lock is waited for: `wake` is
+released only, which returns at once.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from realtime.backend import AudioBlock
+from realtime.backend import AudioBackend, AudioBlock
+from realtime.player import Player
 from realtime.ring import RingBuffer
-
-FADE = 64  # samples from sound to silence and back: 1.3 ms at 48 kHz
 
 
 class Transport:
@@ -25,29 +24,30 @@ class Transport:
     def __init__(
         self,
         ring_in: RingBuffer,
-        ring_out: RingBuffer,
-        block: int,
+        player: Player,
+        monitor: Player | None,
+        backend: AudioBackend,
         latency: int,
         on_ended: Callable[[BaseException | None], None],
     ) -> None:
-        self.ring_in, self.ring_out = ring_in, ring_out
+        self.ring_in, self.player = ring_in, player
         self.latency = latency
-        self.failed = False  # session's: from now on play silence
-        self.wake = threading.Semaphore(0)
         self.calls = 0  # input half's: callbacks so far
-        self.captured = 0  # input half's: samples offered
         self.input_errors = 0
-        self.played = 0  # output half's: samples asked for
-        self.silent = 0  # output half's: of these, how many were silence for want of a block
-        self.xruns = 0  # output half's: stretches of such silence
-        self.output_errors = 0
+        self.output_errors = 0  # output half's
+        self._captured = 0  # input half's: samples offered
+        self._heard_at = (0, 0.0)  # so many, at that time
+        self._played_at = (0, 0.0)
+        self._monitor = monitor
+        self._now = backend.now
+        self._rate, self._input_rate = backend.sample_rate, backend.input_rate
+        self._failed = False
         self._on_ended = on_ended
         self._input_seen = False
         self._output_seen = False
-        self._starving = False
-        self._last = 0.0  # the last sample played, where a fade to silence begins
-        self._scratch_in = np.zeros(max(block, 1), np.float32)
-        self._scratch_out = np.zeros(max(block, 1), np.float32)
+        self._scratch = np.zeros(max(backend.input_block, 1), np.float32)
+        self._wake = threading.Lock()  # locked: nothing to do
+        self._wake.acquire()
         self._settled_calls = 0  # worker's: callbacks whose input it has dealt with
         self._settled = threading.Event()
 
@@ -67,12 +67,43 @@ class Transport:
             if status and indata is None:
                 self.output_errors += 1
             if self._input_seen:
-                self._play(outdata)
+                self.player.play(outdata)
+                self._played_at = (self.player.played, self._now())
             else:
                 outdata[:] = 0
         if indata is not None:  # last, so that a virtual clock's worker starts after both halves
             self.calls += 1
-            self.wake.release()
+            self.rouse()
+
+    def monitor(self, outdata: AudioBlock) -> None:
+        """See AudioCallback."""
+        if self._monitor is None or not self._input_seen:
+            outdata[:] = 0
+        else:
+            self._monitor.play(outdata)
+
+    @property
+    def failed(self) -> bool:
+        """See AudioCallback."""
+        return self._failed
+
+    def fail(self) -> None:
+        """From now on silence is played (the session's)."""
+        self._failed = self.player.muted = True
+        if self._monitor is not None:
+            self._monitor.muted = True
+
+    def rouse(self) -> None:
+        """Wakes the worker; at once, and harmless when it is awake."""
+        if self._wake.locked():
+            try:
+                self._wake.release()
+            except RuntimeError:  # `finish` has just done so
+                return
+
+    def doze(self, seconds: float) -> None:
+        """The worker's: until roused, or for so long."""
+        self._wake.acquire(timeout=seconds)
 
     def settle(self, timeout: float) -> bool:
         """See AudioCallback."""
@@ -93,46 +124,24 @@ class Transport:
         self._settled_calls = calls
         self._settled.set()
 
-    @property
-    def late(self) -> int:
-        """Samples the output lags beyond the declared latency, not counting dropped input."""
-        return self.silent + self.captured - self.played
+    def gap(self) -> float:
+        """Output samples that the input's clock is ahead of the output's, between callbacks, too.
+
+        Nothing is known before both halves have been called: 0.
+        """
+        (captured, heard), (played, spoken) = self._heard_at, self._played_at
+        if not captured or not played:
+            return 0.0
+        return captured * self._rate / self._input_rate - played + (spoken - heard) * self._rate
 
     def _take(self, indata: AudioBlock) -> None:
-        for at in range(0, len(indata), len(self._scratch_in)):
-            part = indata[at : at + len(self._scratch_in)]
-            mono = self._scratch_in[: len(part)]
+        for at in range(0, len(indata), len(self._scratch)):
+            part = indata[at : at + len(self._scratch)]
+            mono = self._scratch[: len(part)]
             if part.shape[1] == 1:
                 mono[:] = part[:, 0]
             else:
                 np.mean(part, axis=1, out=mono)
             self.ring_in.write(mono)
-        self.captured += len(indata)
-
-    def _play(self, outdata: AudioBlock) -> None:
-        for at in range(0, len(outdata), len(self._scratch_out)):
-            part = outdata[at : at + len(self._scratch_out)]
-            mono = self._scratch_out[: len(part)]
-            self._fill(mono)
-            part[:] = mono[:, None]
-        self.played += len(outdata)
-
-    def _fill(self, mono: NDArray[np.float32]) -> None:
-        """Takes from ring_out what there is; the rest fades from the last sample to silence."""
-        got = 0 if self.failed else self.ring_out.read(mono)
-        if got and self._starving:
-            self._starving = False
-            fade = min(FADE, got)
-            mono[:fade] *= np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
-        if got:
-            self._last = float(mono[got - 1])
-        missing = len(mono) - got
-        if missing:
-            mono[got:] = 0
-            fade = min(FADE, missing)
-            mono[got : got + fade] = np.linspace(self._last, 0, fade + 1)[1:]
-            self._last = 0.0
-            if not self.failed:
-                self.silent += missing
-                self.xruns += not self._starving
-            self._starving = True
+        self._captured += len(indata)
+        self._heard_at = (self._captured, self._now())

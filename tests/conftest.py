@@ -20,6 +20,14 @@ from tests.command_line import DEMO, RATE, VOICE, Moksori, Said
 from tests.sound_card import FalseSoundDevice
 
 
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file of the test's own; there is none yet."""
+    path = tmp_path_factory.mktemp("settings") / "moksori" / "settings.json"
+    monkeypatch.setattr("realtime.settings.settings_path", lambda: path)
+    return path
+
+
 @pytest.fixture
 def moksori(capsys: pytest.CaptureFixture[str]) -> Moksori:
     def run(*arguments: object) -> Said:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from itertools import chain, repeat
+
 import numpy as np
 from numpy.typing import NDArray
 
 from core.config import VoiceParams
+from realtime.backend import AudioCallback
 from realtime.loopback import VirtualClock
 
 
@@ -93,3 +97,66 @@ class Gain(Identity):
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         return super().push(block) * np.float32(10 ** (self.params.gain_db / 20))
+
+
+class TwoClocks:
+    """Two devices on a virtual clock, one of which ticks faster; their callbacks interleave.
+
+    The input's clock is `ppm` slower than the output's. `output`: what was played (T,), of a wave
+    heard once; one that is heard in a loop is not kept.
+    """
+
+    one_clock, reopens, monitor_rate, latency = False, False, 0, 0.0
+
+    def __init__(
+        self,
+        wave: NDArray[np.float32],
+        ppm: float,
+        input_rate: int = 48_000,
+        sample_rate: int = 48_000,
+        loops: int = 1,
+    ) -> None:
+        self.input_rate, self.sample_rate = input_rate, sample_rate
+        self._loops = loops
+        self.input_block, self.block = input_rate // 100, sample_rate // 100
+        self._wave, self._slowness = wave, 1 + 1e-6 * ppm
+        self._time = 0.0
+        self._played: list[NDArray[np.float32]] = []
+        self._thread: threading.Thread | None = None
+
+    @property
+    def output(self) -> NDArray[np.float32]:
+        return np.concatenate(self._played)
+
+    def now(self) -> float:
+        return self._time
+
+    def refresh(self) -> None:
+        pass
+
+    def start(self, callback: AudioCallback) -> None:
+        self._thread = threading.Thread(target=self._run, args=(callback,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._thread.join(60)
+
+    def _run(self, callback: AudioCallback) -> None:
+        inputs = 0.0
+        outputs = 0.0037  # they do not start together
+        places = range(0, len(self._wave) - self.input_block, self.input_block)
+        for at in chain.from_iterable(repeat(places, self._loops)):
+            while outputs < inputs:
+                self._time = outputs
+                out = np.empty((self.block, 1), np.float32)
+                callback(None, out, None)
+                if self._loops == 1:
+                    self._played.append(out[:, 0].copy())
+                outputs += 0.01
+            self._time = inputs
+            callback(self._wave[at : at + self.input_block, None], None, None)
+            while not callback.settle(1):
+                pass
+            inputs += 0.01 * self._slowness
+        callback.ended(None)

@@ -92,11 +92,26 @@ class FalseSoundDevice(SimpleNamespace):
     def query_devices(self) -> list[dict[str, Any]]:
         return self.devices
 
+    def _terminate(self) -> None:
+        assert all(stream.closed for stream in self.streams.values())
+
+    def _initialize(self) -> None:
+        pass
+
     def _check(self, device: int, samplerate: int, **_: Any) -> None:
         if samplerate not in self.rates[device]:
             raise PortAudioError("Invalid sample rate")
 
     check_input_settings = check_output_settings = _check
+
+    def WasapiSettings(self, **options: Any) -> tuple[str, dict[str, Any]]:  # noqa: N802
+        return "WasapiSettings", options
+
+    def AsioSettings(self, **options: Any) -> tuple[str, dict[str, Any]]:  # noqa: N802
+        return "AsioSettings", options
+
+    def CoreAudioSettings(self, **options: Any) -> tuple[str, dict[str, Any]]:  # noqa: N802
+        return "CoreAudioSettings", options
 
     def InputStream(self, **options: Any) -> FalseStream:  # noqa: N802
         return FalseStream(self, "input", **options)

@@ -15,6 +15,7 @@ import soundfile
 
 from core.audio import load_mono, save_audio
 from core.streaming.converter import StreamingConverter
+from realtime.clock import Stretcher
 from tests.command_line import DEMO, RATE, ROOT, Moksori, complaint, contents, live
 from tests.sound_card import FalseSoundDevice
 
@@ -147,7 +148,8 @@ def test_live_on_a_sound_card(moksori: Moksori, card: FalseSoundDevice, tmp_path
     figures = said.lines[-1]
     assert figures["blocks"] > 0
     assert figures["device_ms"] == pytest.approx(60)
-    assert figures["resampling_ms"] == 0  # the devices were asked for the voice's own rate
+    stretching = 1e3 * Stretcher.DELAY / RATE  # and no more: the devices have the voice's own rate
+    assert figures["resampling_ms"] == pytest.approx(stretching, abs=1e-3)
     assert soundfile.info(tmp_path / "r.wav").frames > 0
 
 
@@ -177,9 +179,18 @@ def test_an_unknown_device(
     assert not card.streams
 
 
-def test_a_device_that_refuses_every_rate(moksori: Moksori, card: FalseSoundDevice) -> None:
+def test_devices_of_unequal_rates_each_have_their_own(
+    moksori: Moksori, card: FalseSoundDevice
+) -> None:
     card.rates[0], card.rates[1] = {44_100}, {48_000}
-    complaint(moksori("live"), "Microphone takes 44100 Hz", "Speakers takes 48000 Hz")
+    assert moksori("live", "--seconds", 0.2).code == 0
+    rates = [card.streams[side].options["samplerate"] for side in ("input", "output")]
+    assert rates == [44_100, 48_000]
+
+
+def test_a_device_that_refuses_every_rate(moksori: Moksori, card: FalseSoundDevice) -> None:
+    card.rates[0] = set()
+    complaint(moksori("live"), "Microphone takes none of the usual rates")
 
 
 def test_a_device_that_does_not_open(

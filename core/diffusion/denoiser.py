@@ -115,6 +115,10 @@ class StreamingDenoise:
         self._call = 0
         return self
 
+    def forget_calls(self, first: int) -> None:
+        """The states of this call and of those after it begin anew."""
+        del self._states[first:]
+
     def start(self, noise: Tensor, sigma: float) -> Tensor:
         """Where a sampler sets out: the block's prior with noise (B, M, T) of level sigma on it."""
         assert self._prepared is not None, "begin(conditions) comes first"

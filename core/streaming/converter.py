@@ -41,6 +41,16 @@ class StreamingConverter:
         return {**self._analysis.stage_seconds, **self._synthesis.stage_seconds}
 
     @property
+    def steps(self) -> int:
+        """Of the sampler, from the next push on; a session lowers them where time is short."""
+        return self._synthesis.steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        if steps != self._synthesis.steps:
+            self._synthesis.steps = steps
+
+    @property
     def pitch_shift(self) -> float:
         """Semitones by which the latest frame was shifted, whoever chose them."""
         return self._synthesis.pitch_shift

@@ -30,6 +30,14 @@ class StageMeter:
     def params(self, params: VoiceParams) -> None:
         self._converter.params = params
 
+    @property
+    def steps(self) -> int:
+        return self._converter.steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._converter.steps = steps
+
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """As the converter's."""
         started = time.perf_counter()

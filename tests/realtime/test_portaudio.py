@@ -13,8 +13,9 @@ import pytest
 
 from core.errors import DeviceError
 from realtime import portaudio
-from realtime.portaudio import PortAudioBackend, by_host_api, find_device, list_devices
-from realtime.session import LiveSession
+from realtime.devices import by_host_api, find_device
+from realtime.portaudio import HostOptions, PortAudioBackend, list_devices
+from realtime.session import LiveSession, SessionEvent
 from realtime.stats import SessionState
 from tests.doubles import Identity
 from tests.sound_card import FalseSoundDevice, FalseStream
@@ -83,18 +84,55 @@ def test_no_device_at_all(sd: FalseSoundDevice) -> None:
         PortAudioBackend()
 
 
-def test_the_wanted_rate_is_taken_and_else_a_default_that_both_take(sd: FalseSoundDevice) -> None:
+def test_the_wanted_rate_is_taken_else_one_that_both_take_else_each_its_own(
+    sd: FalseSoundDevice,
+) -> None:
     assert PortAudioBackend(sample_rate=44_100).sample_rate == 44_100
     sd.rates[1] = {48_000}
     backend = PortAudioBackend(sample_rate=44_100)
-    assert backend.sample_rate == 48_000
+    assert backend.sample_rate == backend.input_rate == 48_000
     assert backend.block == 480
     sd.rates[0] = {44_100}
-    with pytest.raises(DeviceError, match=r"Microphone takes 44100 Hz, Speakers takes 48000 Hz"):
-        PortAudioBackend(sample_rate=44_100)
+    backend = PortAudioBackend(sample_rate=44_100)
+    assert (backend.input_rate, backend.sample_rate) == (44_100, 48_000)
+    assert (backend.input_block, backend.block) == (441, 480)
     sd.rates[0] = set()
-    with pytest.raises(DeviceError, match="none of the usual rates"):
+    with pytest.raises(DeviceError, match="Microphone takes none of the usual rates"):
         PortAudioBackend()
+
+
+def test_devices_are_probed_and_have_ids_that_stay(sd: FalseSoundDevice) -> None:
+    sd.rates[2] = set()
+    sd.devices.append(dict(sd.devices[4]))
+    sd.rates[5] = {96_000}
+    found = list_devices(probe=True)
+    assert [d.id for d in found] == [
+        *("ALSA:Microphone", "ALSA:Speakers"),
+        *("JACK:Cable", "JACK:Cable B", "JACK:Cable B#2"),
+    ]
+    assert [d.rates for d in found] == [(44_100, 48_000)] * 4 + [(96_000,)]
+    assert find_device(found, "jack:cable b#2", "output").index == 5
+
+
+def test_what_a_host_api_offers_beyond_the_rest_is_asked_for(
+    sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apis = sd.query_hostapis()
+    options = HostOptions(exclusive=True, output_channels=(2, 3))
+    asked = []
+    for name in ("Windows WASAPI", "ASIO", "Core Audio", "ALSA"):
+        named = [{**api, "name": name} for api in apis]
+        monkeypatch.setattr(sd, "query_hostapis", lambda named=named: named)
+        backend = PortAudioBackend(options=options)
+        LiveSession(Identity(), backend).start()
+        asked.append(sd.streams["output"].options["extra_settings"])
+        backend.stop()
+    assert asked == [
+        ("WasapiSettings", {"exclusive": True, "auto_convert": False}),
+        ("AsioSettings", {"channel_selectors": [2, 3]}),
+        ("CoreAudioSettings", {"change_device_parameters": True}),
+        None,
+    ]
 
 
 def test_two_streams_run_a_session(sd: FalseSoundDevice) -> None:
@@ -139,13 +177,66 @@ def test_a_device_that_does_not_open(sd: FalseSoundDevice, direction: str) -> No
     assert session.state is SessionState.FAILED
 
 
-def test_a_stream_that_stops_by_itself_fails_the_session(sd: FalseSoundDevice) -> None:
+def test_a_lost_device_is_waited_for_and_opened_again(
+    sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 60.0)
+    said: list[SessionEvent] = []
+    heard = threading.Condition()
+
+    def listen(event: SessionEvent) -> None:
+        with heard:
+            said.append(event)
+            heard.notify_all()
+
+    def wait_for(count: int) -> None:
+        with heard:
+            assert heard.wait_for(lambda: len(said) >= count, 30)
+
+    processor = Identity()
+    session = LiveSession(processor, PortAudioBackend("cable b"), on_event=listen)
+    session.start()
+    for time in range(3):
+        sd.refuse = "output"
+        gone, resets = sd.streams["input"], processor.resets
+        gone.options["finished_callback"]()
+        wait_for(2 + 2 * time)
+        assert "stopped by itself" in str(said[-1].error)
+        assert session.state is SessionState.LOST
+        sd.devices.insert(0, sd.devices[2])  # numbers change, ids do not
+        sd.rates[5 + time] = {48_000}
+        sd.refuse = ""
+        wait_for(3 + 2 * time)
+        assert session.state is SessionState.RUNNING
+        assert gone.closed
+        assert sd.streams["input"] is not gone
+        assert sd.streams["input"].options["device"] == 5 + time
+        assert processor.resets > resets
+    assert session.stats.reopened == 3
+    session.stop()
+    assert [event.kind for event in said] == ["started", *["lost", "resumed"] * 3, "stopped"]
+    assert session.error is None
+
+
+def test_stop_does_not_wait_for_a_lost_device(sd: FalseSoundDevice) -> None:
     session = LiveSession(Identity(), PortAudioBackend())
     session.start()
+    sd.refuse = "output"
     sd.streams["input"].options["finished_callback"]()
-    assert session.wait(10)
-    assert session.state is SessionState.FAILED
-    assert "stopped by itself" in str(session.error)
+    assert session.state is SessionState.LOST
+    session.stop()
+    assert session.state is SessionState.IDLE
+
+
+def test_callbacks_that_cease_are_a_loss(
+    sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 0.1)
+    lost = threading.Event()
+    session = LiveSession(Identity(), PortAudioBackend(), on_event=lambda _: None)
+    monkeypatch.setattr(session, "_lose", lambda error: lost.set())
+    session.start()
+    assert lost.wait(30)
     session.stop()
 
 

@@ -17,6 +17,7 @@ from core.resampler import Resampler
 from core.streaming.converter import StreamingConverter
 from realtime.backend import AudioCallback
 from realtime.loopback import LoopbackBackend
+from realtime.overload import PATIENT_BLOCKS
 from realtime.plan import BlockProcessor
 from realtime.session import LiveSession, SessionEvent
 from realtime.stats import LiveStats, SessionState
@@ -156,13 +157,13 @@ def test_slow_blocks_cost_exactly_the_counted_xruns() -> None:
     session = LiveSession(processor, backend, slack_seconds=0.01)
     stats = play(session)
     # A slow block is ready before the 4th call after the one that completed it. With 10 ms of
-    # cushion it was due at the 2nd: two calls are silent. That is 960 samples late, the limit (a
-    # block and a device block), so a block is dropped; 480 stay and make the second stall cheaper.
+    # cushion it was due at the 2nd: two calls are silent. That is two blocks late and the limit is
+    # one, so the slow block and the one after it are dropped; nothing is late afterwards.
     assert stats.xruns == 2
-    assert stats.silent_samples == 960 + 480
+    assert stats.silent_samples == 2 * 960
     assert stats.silent_samples == 480 * _silent_device_blocks(backend.output)
-    assert stats.dropped_samples == 480 + 480
-    assert stats.late_samples == 480
+    assert stats.dropped_samples == 2 * 960
+    assert stats.late_samples == 0
     assert stats.blocks == -(-(len(wave) + session.latency) // 480) - 2
 
 
@@ -178,9 +179,10 @@ def test_a_processor_too_slow_for_ever_keeps_latency_bounded() -> None:
     assert backend.virtual_clock
     processor = SlowProcessor(0.045, backend.virtual_clock, None, RATE, 960)  # 45 ms for 20 ms
     stats = play(LiveSession(processor, backend))
-    assert stats.xruns > 20
-    assert stats.dropped_samples > RATE // 2
-    assert stats.late_samples < 960 + 480 + 45 * 48  # the limit, and one block in the works
+    assert 1 <= stats.xruns <= PATIENT_BLOCKS
+    assert stats.bypassed_blocks > 60
+    assert stats.effort == 0
+    assert stats.late_samples < 960
     again = LoopbackBackend(noise(2 * RATE), sample_rate=RATE, block=480)
     assert again.virtual_clock
     processor = SlowProcessor(0.045, again.virtual_clock, None, RATE, 960)
@@ -291,7 +293,8 @@ def test_nan_is_silence_for_a_block_and_fails_when_it_stays() -> None:
     stats = play(session)
     assert stats.bad_blocks == 2
     assert np.isfinite(backend.output).all()
-    assert np.count_nonzero(backend.output == 0) == 2 * 480
+    assert 480 < np.count_nonzero(backend.output == 0) <= 2 * 480
+    assert np.abs(np.diff(backend.output)).max() < 2.1 / 240  # it fades
     session = LiveSession(
         Poisoned(99), LoopbackBackend(np.ones(RATE // 4, np.float32), sample_rate=RATE)
     )

@@ -295,3 +295,21 @@ def test_the_meter_changes_nothing_but_counts(voice: VoiceModel) -> None:
     assert meter.params.speakers == SECOND
     meter.reset()
     assert not meter.stages
+
+
+def test_steps_may_change_between_pushes() -> None:
+    """One step from the start is what fewer steps give later on; the sound stays whole."""
+    wave = speechlike(80 * 512)
+    one = StreamingConverter(toy_voice(), StreamConfig(block_frames=4, steps=1))
+    changed = StreamingConverter(toy_voice(), StreamConfig(block_frames=4, steps=4))
+    made = []
+    for number, at in enumerate(range(0, len(wave), one.block)):
+        if number == 5:
+            changed.steps = 1
+        block = wave[at : at + one.block]
+        made.append((one.push(block), changed.push(block)))
+    assert changed.steps == 1
+    assert not np.array_equal(*made[4])
+    late = np.concatenate([np.stack(pair) for pair in made[14:]], axis=1)
+    np.testing.assert_allclose(late[0], late[1], atol=1e-3)
+    assert all(np.isfinite(pair).all() for pair in made)
