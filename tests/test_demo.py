@@ -48,7 +48,7 @@ def test_it_tells_what_the_engine_did(demo: Demo) -> None:
     assert int(lines["underruns"]) >= 0
     assert lines["original"] == str(demo.folder / "original.wav")
     assert lines["converted"] == str(demo.folder / "converted.wav")
-    assert demo.err.count("\n") == 1
+    assert demo.err.count("\n") in (1, 2)  # one more on a machine too busy for it
 
 
 def test_the_original_is_the_packaged_recording(demo: Demo) -> None:

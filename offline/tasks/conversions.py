@@ -4,6 +4,7 @@ Units, voicing and loudness of another speaker and that speaker's pitch moved to
 through the denoiser's one step. Three opinions replace the missing recording: a phone judge must
 hear the phones of the source, a speaker judge the target, and a critic of patches must take the
 mel for one of the target's (StarGANv2-VC, Li et al. 2021, has the same three in another network).
+Frames stay as loud as the source's, and silent where it is.
 The speaker judge goes on learning to tell whose words a conversion was made of, so pleasing it
 means hiding the source, not finding its blind spots.
 """
@@ -26,7 +27,8 @@ from offline.tasks.vocoder import SpectralCritic
 
 _SHARE_EXPONENT = 0.6  # a speaker's share grows slower than what is there of them
 _PITCH_SPREAD = 1.5  # semitones around the target's median
-_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT = 2.0, 0.6, 0.3
+_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT, _LEVEL_WEIGHT = 2.0, 0.6, 0.3, 0.5
+_HUSH = 4.6  # nepers (40 dB) under a crop's loudest frame: silence, which has no level to keep
 
 
 class Conversions:
@@ -77,6 +79,7 @@ class Conversions:
         said, made = denoiser.denormalise(batch.x0), denoiser.denormalise(x)
         heard = blurred(made, generator)
         phones = self._phones(said, heard, batch.mask)
+        level = _level_error(said, made, batch.mask)
         own = self.own[targets]
         self.learning.requires_grad_(False)
         likeness = F.cross_entropy(self.judges.speakers(heard).float(), own)
@@ -90,8 +93,9 @@ class Conversions:
         caught = (1 - self._score(real.x0, theirs)).square().mean()
         caught = caught + self._score(x.detach(), targets).square().mean()
         loss = _PHONES_WEIGHT * phones + _LIKENESS_WEIGHT * likeness + _REAL_WEIGHT * fooled
-        return loss + telling + caught, {
+        return loss + _LEVEL_WEIGHT * level + telling + caught, {
             "phones": phones.item(),
+            "level": level.item(),
             "likeness": likeness.item(),
             "telling": telling.item(),
             "caught": caught.item(),
@@ -128,6 +132,16 @@ class Conversions:
         score, _ = self.critic(torch.cat([x.transpose(1, 2)[:, None], maps], 1))
         scores: Tensor = score
         return scores
+
+
+def _level_error(said: Tensor, made: Tensor, mask: Tensor) -> Tensor:
+    """Mean distance of the levels of the frames of two log mels, nepers; where the first is silent
+    the other may be as silent as it likes."""
+    wanted, got = (torch.logsumexp(2 * mel, 1) / 2 for mel in (said, made))
+    floor = wanted.amax(1, keepdim=True) - _HUSH
+    away = got - torch.maximum(wanted, floor)
+    apart = torch.where(wanted > floor, away.abs(), away.clamp(min=0.0))
+    return (apart * mask).sum() / mask.sum()
 
 
 def _median_f0(items: Sequence[Item], speaker: str) -> float:
