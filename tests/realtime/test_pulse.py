@@ -169,18 +169,25 @@ ENVELOPE = 5  # ms
 
 
 def record(server: PulseServer, source: str, played: Path) -> NDArray[np.float32]:
-    """What the source gives from before the file is played into the room until it is over."""
+    """What the source gives from before the file is played into the room until it is over.
+
+    Into a file: a full pipe would hold the recorder back, and what it had would be lost.
+    """
     tools = {"env": server.env, "stderr": subprocess.DEVNULL}
     shape = ["--raw", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=20"]
-    with subprocess.Popen(
-        ["parec", "-d", source, *shape], stdout=subprocess.PIPE, **tools
-    ) as recorder:
-        assert recorder.stdout is not None
-        recorder.stdout.read(4 * 4800)  # it runs
+    recorded = server.folder / "recorded"
+    with (
+        recorded.open("wb") as file,
+        subprocess.Popen(["parec", "-d", source, *shape], stdout=file, **tools) as recorder,
+    ):
+        deadline = time.monotonic() + PATIENCE
+        while recorded.stat().st_size < 4 * 4800:  # until it runs
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         subprocess.run(["paplay", "-d", "room", str(played)], timeout=60, check=True, **tools)
         time.sleep(1)
         recorder.terminate()
-        sound = recorder.stdout.read()
+    sound = recorded.read_bytes()
     return np.frombuffer(sound[: len(sound) // 4 * 4], np.float32)
 
 
