@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from offline.studio.settings import SlicerConfig
-from offline.studio.slicer import slice_recording
+from offline.studio.slicer import levels, slice_recording
 from offline.studio.takes import clipped_share, duplicates, portrait, speech_gain, strangers
-from offline.studio.slicer import levels
 from tests.toy import Wave, speechlike
 
 RATE = 16_000
@@ -84,6 +83,7 @@ def test_the_same_take_twice_is_found_and_a_stranger_is_far() -> None:
     takes = [np.cumsum(rng.standard_normal(RATE * 2)).astype(np.float32) for _ in range(3)]
     copies = [levels(w / np.abs(w).max(), RATE)[::5] for w in [*takes, takes[1] * 0.5]]
     assert duplicates(copies) == [3]
+
     def voice(tilt: float) -> Wave:
         white = rng.standard_normal(RATE * 3)
         return np.convolve(white, [1.0, tilt], "same").astype(np.float32)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from core.diffusion.networks import NETWORKS
 from offline.studio.batches import BatchPlan, Crop, Item, collate
 from offline.studio.network import Adapting
 from offline.studio.settings import TrainSettings
@@ -33,11 +36,13 @@ def gradients(network: Adapting) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("method", ["full", "low-rank"])
-def test_padding_changes_neither_loss_nor_gradient(method: str) -> None:
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_padding_changes_neither_loss_nor_gradient(kind: str, method: str) -> None:
     items = make_items((90, 61, 17, 33, 4))
     settings = TrainSettings(polish=False, method=method, rank=4)
     torch.manual_seed(0)
-    network = Adapting(toy_voice(), "anna", settings).double()
+    config = replace(TOY.denoiser, network=kind, attention_frames=20)
+    network = Adapting(toy_voice(denoiser=config), "anna", settings).double()
     crops = [Crop(i, 0, item.frames, key=i) for i, item in enumerate(items)]
 
     def loss_of(some: list[Crop]) -> torch.Tensor:

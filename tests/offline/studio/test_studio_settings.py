@@ -14,7 +14,7 @@ from offline.studio.settings import ProjectConfig, read_toml, to_toml
 
 
 def test_every_setting_is_written_and_read_back(tmp_path: Path) -> None:
-    config = ProjectConfig(name="한나", recordings="C:\\my \"takes\"")
+    config = ProjectConfig(name="한나", recordings='C:\\my "takes"')
     path = tmp_path / SETTINGS
     path.write_text(to_toml(config), encoding="utf-8")
     assert read_toml(path) == config
@@ -73,9 +73,9 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "in\n"
-        with pytest.raises(VoiceChangerError, match=rf"worked on by process {other.pid}"):
-            with project.locked():
-                pass
+        taken = pytest.raises(VoiceChangerError, match=rf"worked on by process {other.pid}")
+        with taken, project.locked():
+            pass
         other.kill()
     with project.locked():  # the system freed the dead one's
         pass

@@ -187,9 +187,7 @@ def test_few_checkpoints_are_kept_and_the_best_is(tmp_path: Path) -> None:
         again.load("4")
 
 
-def test_no_memory_means_smaller_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_memory_means_smaller_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = make_project(tmp_path)
     forward = Adapting.forward
 
