@@ -15,12 +15,12 @@ from core.errors import VoiceChangerError
 from core.features import loudness
 from core.level import speech_level
 from core.pipeline import convert
-from core.voice import VoiceModel, find_voice
+from core.voice import VoiceModel
 from offline.bank import speaker_units
 from offline.preprocess import load_f0, load_wave
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.manifest import Take, TakesManifest, load_manifest, utterance
-from offline.studio.network import Adapting, voice_of
+from offline.studio.network import Adapting, base_voice, voice_of
 from offline.studio.project import Project, write_text
 
 _LEVEL_TAKES = 8  # to measure what level the voice comes out at
@@ -31,7 +31,7 @@ _FRAMES_A_UNIT = 6  # a bank's unit stands for at least so many frames
 def export_project(project: Project, wish: str, target: Path | None) -> tuple[Path, int]:
     """Writes a voice file of a checkpoint (a step, best or last); its path and step."""
     settings = project.config.train
-    base = VoiceModel.load(find_voice(settings.start))
+    base = base_voice(settings)
     manifest = load_manifest(project, base.config.audio)
     warnings: list[str] = []
     found = Checkpoints(project.checkpoints, warnings.append).load(wish)

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from core.config import Speaker, VoiceConfig
 from core.diffusion.denoiser import Preconditioned
-from core.voice import VoiceModel
+from core.voice import DEFAULT_VOICE, VoiceModel, find_voice
 from offline.studio.batches import Batch
 from offline.studio.lowrank import make_low_rank, merge_low_rank
-from offline.studio.settings import TrainSettings
+from offline.studio.settings import SCRATCH, TrainSettings
 from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, adversarial_loss, spectral_loss
 
 SPOKEN_FRAMES = 56  # of each crop, that the vocoder says
@@ -31,16 +31,19 @@ class Adapting(nn.Module):
         """base: whose weights it starts from."""
         super().__init__()
         config = base.config
+        scratch = settings.start == SCRATCH
+        if scratch:
+            config = replace(config, denoiser=replace(config.denoiser, network=settings.network))
         self.config = replace(config, name=name, speakers=(Speaker(name),))
         speaker = base.denoiser.network.condition.speaker.weight.detach()
         fresh = VoiceModel(replace(self.config, content=replace(config.content, bank_size=0)))
         weights = {
             key: value
             for key, value in base.state_dict().items()
-            if not key.startswith(("bank.", "encoder.", SPEAKER))
+            if not key.startswith(("bank.", "encoder.", "denoiser." if scratch else SPEAKER))
         }
-        fresh.load_state_dict(weights | {SPEAKER: speaker.mean(1, keepdim=True)}, strict=False)
-        self.candidates = [*speaker.T[:, :, None], speaker.mean(1, keepdim=True)]
+        fresh.load_state_dict(weights, strict=False)
+        self.candidates = [] if scratch else [*speaker.T[:, :, None], speaker.mean(1, keepdim=True)]
         self.denoiser: Preconditioned = fresh.denoiser
         self.vocoder = fresh.vocoder if settings.polish else None
         self.critics = (
@@ -105,7 +108,12 @@ class Adapting(nn.Module):
         return F.pad(made[:, delay:], (0, delay))
 
     def nearest_speaker(self, batches: Sequence[Batch]) -> int:
-        """Sets out from the base's speaker (or their mean) that says the recordings best."""
+        """Sets out from the base's speaker (or their mean) that says the recordings best.
+
+        Its position; -1 from scratch.
+        """
+        if not self.candidates:
+            return -1
         errors = []
         with torch.inference_mode():
             for candidate in self.candidates:
@@ -115,6 +123,12 @@ class Adapting(nn.Module):
         with torch.no_grad():
             self.speaker.copy_(self.candidates[best])
         return best
+
+    def measure_mel(self, mels: Sequence[Tensor]) -> None:
+        """Mean and deviation of each mel bin over log mels (M, T), for training from scratch."""
+        every = torch.cat([mel.float() for mel in mels], 1)
+        self.denoiser.mel_mean.copy_(every.mean(1))
+        self.denoiser.mel_std.copy_(every.std(1).clamp(min=0.01))
 
     def check(self, batch: Batch) -> dict[str, Tensor]:
         """Figures of a batch, without its loss."""
@@ -132,6 +146,12 @@ class Adapting(nn.Module):
     def merged(self) -> None:
         """Turns low-rank changes into plain weights; for export, training ends with it."""
         merge_low_rank(self)
+
+
+def base_voice(settings: TrainSettings) -> VoiceModel:
+    """The voice to start from; from scratch, the one whose encoder and vocoder are used."""
+    name = DEFAULT_VOICE if settings.start == SCRATCH else settings.start
+    return VoiceModel.load(find_voice(name))
 
 
 def voice_of(network: Adapting, base: VoiceModel, config: VoiceConfig | None = None) -> VoiceModel:

@@ -91,6 +91,7 @@ class PitchConfig:
         return F0Config(self.estimator, self.f0_min, self.f0_max)
 
 
+SCRATCH = "scratch"
 METHODS = ("full", "low-rank", "speaker")
 
 
@@ -99,6 +100,7 @@ class TrainSettings:
     """How the voice learns."""
 
     start: str = _set("embedded", "a voice to adapt (name or file), or scratch")
+    network: str = _set("wavenet", "from scratch: wavenet or attention")
     method: str = _set("full", f"what adapts: {', '.join(METHODS)}")
     rank: int = _set(16, "of the low-rank changes")
     polish: bool = _set(True, "listen through the vocoder and its critics, and adapt it, too")
@@ -130,6 +132,10 @@ class TrainSettings:
         _require(
             self.method in METHODS,
             f'unknown method "{self.method}"; known: {", ".join(METHODS)}',
+        )
+        _require(
+            self.start != SCRATCH or self.method == "full",
+            f'nothing is there to adapt from scratch: set method = "full", got "{self.method}"',
         )
         _require(
             self.precision in ("auto", "float32", "bfloat16", "float16"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,18 +15,19 @@ import torch
 from torch import nn
 
 from core.errors import VoiceChangerError
-from core.voice import VoiceModel, find_voice
+from core.voice import VoiceModel
 from offline.studio.batches import Batch, BatchPlan, Crop, Item, collate
 from offline.studio.budget import frames_that_fit, is_out_of_memory
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.events import Tell
 from offline.studio.items import load_items, split
 from offline.studio.manifest import load_manifest
-from offline.studio.network import SPOKEN_FRAMES, Adapting
+from offline.studio.network import SPOKEN_FRAMES, Adapting, base_voice
 from offline.studio.processes import Processes, processes
+from offline.studio.progress import Figures, stop_asked
 from offline.studio.project import Project
 from offline.studio.samples import Samples
-from offline.studio.settings import TrainSettings
+from offline.studio.settings import SCRATCH, TrainSettings
 from offline.train import has_bfloat16
 
 _CHECK_SIGMAS = (0.1, 0.4, 1.0)
@@ -51,7 +51,7 @@ def train_project(project: Project, tell: Tell) -> None:
     with processes(settings.device) as group:
         telling: Tell = tell if group.leads else lambda event: None
         with project.locked() if group.leads else nullcontext():
-            base = VoiceModel.load(find_voice(settings.start))
+            base = base_voice(settings)
             manifest = load_manifest(project, base.config.audio)
             if group.leads:
                 items = load_items(project, manifest, base)
@@ -77,6 +77,8 @@ class Training:
         self.learned, self.checked = split(items, settings.validation_share)
         torch.manual_seed(settings.seed)
         self.network = Adapting(base, project.config.name, settings)
+        if settings.start == SCRATCH:
+            self.network.measure_mel([item.mel for item in self.learned])
         self.spoken = SPOKEN_FRAMES if settings.polish else 0
         self.checks = [
             self._check_batch(item, sigma) for item in self.checked for sigma in _CHECK_SIGMAS
@@ -122,10 +124,10 @@ class Training:
             }
         )
         started, before = time.monotonic(), state.minutes
-        figures = _Figures()
+        figures = Figures()
         finished = self._finished()
         saved_at = checked_at = -1 if state.step == 0 else state.step
-        with _stop_asked() as stop:
+        with stop_asked() as stop:
             while not finished:
                 loss, told, frames = self._step_or_less()
                 state.step += 1
@@ -136,7 +138,7 @@ class Training:
                 finished = self._finished() or stopped
                 if state.step % settings.log_every == 0 or finished:
                     self._report(figures, started)
-                    figures = _Figures()
+                    figures = Figures()
                 due = state.step % settings.validate_every == 0
                 if samples and (due or (finished and not stopped)):
                     self._validate(samples)
@@ -314,7 +316,7 @@ class Training:
         self.tell(event | paths)
         self._log(event)
 
-    def _report(self, figures: _Figures, started: float) -> None:
+    def _report(self, figures: Figures, started: float) -> None:
         state = self.run_state
         progress = self._progress()
         left = None
@@ -364,8 +366,8 @@ class Training:
         if data["shape"] != _shape(self.settings):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " method, rank or polish; put these settings back, or remove that folder to train"
-                " anew"
+                " network, method, rank or polish; put these settings back, or remove that folder"
+                " to train anew"
             )
         self.network.load_state_dict(data["network"])
         self.optimizer.load_state_dict(data["optimizer"])
@@ -382,7 +384,9 @@ class Training:
 
 
 def _shape(settings: TrainSettings) -> str:
-    return f"{settings.start} {settings.method} {settings.rank} {settings.polish}"
+    return (
+        f"{settings.start} {settings.network} {settings.method} {settings.rank} {settings.polish}"
+    )
 
 
 def _precision(name: str, device: torch.device) -> torch.dtype:
@@ -394,54 +398,3 @@ def _precision(name: str, device: torch.device) -> torch.dtype:
         "bfloat16": torch.bfloat16,
         "float16": torch.float16,
     }[name]
-
-
-class _Figures:
-    """Means since the last report."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._loss, self._count, self._frames = 0.0, 0, 0
-        self._sums: dict[str, float] = {}
-
-    def add(self, loss: float, figures: dict[str, float], frames: int) -> None:
-        self._loss += loss
-        self._count += 1
-        self._frames += frames
-        for key, value in figures.items():
-            self._sums[key] = self._sums.get(key, 0.0) + value
-
-    def mean_loss(self) -> float:
-        return self._loss / max(self._count, 1)
-
-    def means(self) -> dict[str, float]:
-        return {key: value / self._count for key, value in self._sums.items()}
-
-    def speed(self) -> float:
-        return self._frames / max(time.monotonic() - self._started, 1e-9)
-
-
-@contextmanager
-def _stop_asked() -> Iterator[list[int]]:
-    """A list that Ctrl-C or SIGTERM puts something into: the step ends, the state is saved.
-
-    A second Ctrl-C ends at once.
-    """
-    asked: list[int] = []
-
-    def ask(number: int, frame: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, ask)
-    except ValueError:  # not the main thread, which alone may ask for signals
-        pass
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

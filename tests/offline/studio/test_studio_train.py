@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from core.config import VoiceParams
+from core.diffusion.networks import NETWORKS
 from core.errors import VoiceChangerError
 from core.pipeline import convert
 from core.voice import VoiceModel
@@ -104,6 +105,19 @@ def test_what_does_not_adapt_stays(tmp_path: Path, method: str) -> None:
     assert int(change) == (2 if method == "low-rank" else 0)
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_from_scratch_with_either_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    project = make_project(tmp_path, start="scratch", network=kind)
+    toy = tmp_path / "toy.safetensors"
+    monkeypatch.setattr("offline.studio.network.find_voice", lambda name: toy)
+    train_project(project, Told())
+    voice = VoiceModel.load(export_project(project, "last", None)[0])
+    assert voice.config.denoiser.network == kind
+    assert float(voice.denoiser.mel_std.mean()) > 0.2
+
+
 def test_killed_it_goes_on_exactly(tmp_path: Path) -> None:
     straight = make_project(tmp_path, max_steps=30, save_every=10, validate_every=30)
     killed_root = tmp_path / "killed"
@@ -163,7 +177,7 @@ def test_other_settings_of_shape_are_refused(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     train_project(project, Told())
     other = with_settings(project, method="low-rank")
-    with pytest.raises(VoiceChangerError, match="another start, method, rank or polish"):
+    with pytest.raises(VoiceChangerError, match="another start, network, method, rank or polish"):
         train_project(other, Told())
     slicer = replace(project.config.slicer, min_seconds=1.0)
     stale = replace(project, config=replace(project.config, slicer=slicer))
