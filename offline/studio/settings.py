@@ -66,7 +66,7 @@ class TakesConfig:
     level_db: float = _set(-24.0, "each recording's speech is brought to this level, dB")
     clipped_share: float = _set(0.0005, "clipped: more samples at full scale than this share")
     min_snr_db: float = _set(15.0, "noisy: the pauses are nearer to the speech than this")
-    stranger_distance: float = _set(6.0, "stranger: further from the others' sound than this")
+    stranger_distance: float = _set(1.6, "stranger: further from the others' sound than this")
     drop: tuple[str, ...] = _set(("duplicate",), f"flags to leave out, of {', '.join(FLAGS)}")
 
     def __post_init__(self) -> None:
