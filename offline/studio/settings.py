@@ -161,6 +161,16 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class ExportSettings:
+    """What becomes of the trained weights."""
+
+    blend: float = _set(0.85, "1: as trained; less is nearer to the start: clearer, less alike")
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.blend <= 1, f"blend must lie between 0 and 1, got {self.blend}")
+
+
+@dataclass(frozen=True)
 class ProjectConfig:
     """Everything in project.toml."""
 
@@ -171,6 +181,7 @@ class ProjectConfig:
     takes: TakesConfig = field(default_factory=TakesConfig)
     pitch: PitchConfig = field(default_factory=PitchConfig)
     train: TrainSettings = field(default_factory=TrainSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
 
 
 def read_toml(path: Path) -> ProjectConfig:
@@ -181,7 +192,9 @@ def read_toml(path: Path) -> ProjectConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no valid TOML: {error}") from None
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        text = str(error)
+        where = f"{path.parent}/" if text.startswith(path.name) else f"{path}: "
+        raise ConfigError(where + text) from None
 
 
 def to_toml(config: Any, table: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Preprocess: goes on where it stopped, recomputes what depends, refuses what is stale, says why."""
+"""Preprocess goes on where it stopped, recomputes what depends, refuses what is stale."""
 
 from __future__ import annotations
 
@@ -136,6 +136,6 @@ def test_a_full_disk_ends_it_and_it_goes_on_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "save_hashed", full)
-        with pytest.raises(VoiceChangerError, match="could not write .*free some space"):
+        with pytest.raises(VoiceChangerError, match=r"could not write .*free some space"):
             run(project)
     assert len(run(project).takes) >= 2

@@ -23,7 +23,7 @@ from core.pipeline import convert
 from core.voice import VoiceModel
 from offline.studio import train as train_module
 from offline.studio.checkpoints import Checkpoints
-from offline.studio.export import export_project
+from offline.studio.export import blend, export_project
 from offline.studio.network import Adapting, voice_of
 from offline.studio.project import Project
 from offline.studio.train import train_project
@@ -243,3 +243,14 @@ def test_ctrl_c_saves_and_ends_in_order(tmp_path: Path) -> None:
     assert told[-1] == {**told[-1], "event": "end", "reason": "stopped"}
     assert told.of("saved")[-1]["step"] == told[-1]["step"]
     assert train_module.Checkpoints(project.checkpoints).load() is not None
+
+
+def test_blending_goes_back_to_the_start_but_for_the_speaker() -> None:
+    base, voice = toy_voice(), toy_voice(seed=1)
+    trained = {k: v.clone() for k, v in voice.state_dict().items()}
+    blend(voice, base, 0.25)
+    start, speaker = base.state_dict(), "denoiser.network.condition.speaker.weight"
+    for key, weight in voice.state_dict().items():
+        adapts = key.startswith(("denoiser.", "vocoder.")) and key != speaker
+        wanted = 0.75 * start[key] + 0.25 * trained[key] if adapts else trained[key]
+        torch.testing.assert_close(weight, wanted)
