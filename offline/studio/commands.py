@@ -1,4 +1,4 @@
-"""`moksori new|preprocess|train|export NAME`: options, and what runs when they are used."""
+"""`moksori new|preprocess|train|export|evaluate NAME`: options, and what they run."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ def add_studio_commands(commands: Any) -> None:
     export.add_argument("--step", help="a number, best or last (default: best)")
     export.add_argument("--output", type=Path, help="default: voices/NAME.safetensors")
     export.add_argument("--json", action="store_true")
+
+    evaluate = _add(commands, "evaluate", _evaluate, "one HTML page to look at and listen to")
+    evaluate.add_argument("--sources", nargs="+", type=Path, default=[], help="to convert, too")
+    evaluate.add_argument("--output", type=Path, help="default: report.html in the project")
 
 
 def _add(
@@ -86,4 +90,14 @@ def _export(args: argparse.Namespace) -> int:
         as_json({"event": "exported", "voice": str(target), "step": step})
     else:
         print(target)
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from offline.studio.evaluate import evaluate_project
+    from offline.studio.events import Terminal
+    from offline.studio.project import Project
+
+    project = Project.open(args.projects, args.name)
+    print(evaluate_project(project, args.sources, args.output, Terminal()))
     return 0
