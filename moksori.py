@@ -106,6 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--exact", action="store_true", help="imported voices: as the original, its bugs included"
     )
     convert.add_argument("--json", action="store_true", help="one line of JSON for each file")
+    convert.add_argument("--jobs", type=int, default=1, help="processes, for many files")
+    convert.add_argument(
+        "--skip-done", action="store_true", help="leave out files whose result is newer than they"
+    )
     _change_options(convert)
     _voice_options(convert)
     _stream_options(convert)
@@ -334,12 +338,20 @@ def _convert(args: argparse.Namespace) -> int:
     from core.audio import AudioReader, check_writable, make_folder
     from core.errors import VoiceChangerError
     from offline.convert import plan_targets
+    from offline.convert_jobs import is_done
 
     pairs = plan_targets(args.sources, args.target)
     one_by_name = len(pairs) == 1 and not args.sources[0].is_dir()
+    if args.skip_done:
+        pairs = [pair for pair in pairs if not is_done(*pair)]
+        if not pairs:
+            _say("every file is done already")
+            return 0
     if one_by_name:
         check_writable(pairs[0][1], [pairs[0][0]])
         AudioReader(pairs[0][0]).close()
+    if args.jobs > 1 and len(pairs) > 1:
+        return _convert_in_jobs(pairs, args)
     convert = _converter(args)
     failed = 0
     for source, target in pairs:
@@ -351,12 +363,36 @@ def _convert(args: argparse.Namespace) -> int:
             if len(pairs) == 1:
                 raise
             failed += 1
-            _say(str(error))
-            if args.json:
-                record = {"source": str(source), "target": str(target), "error": str(error)}
-                print(json.dumps(record, ensure_ascii=False), flush=True)
+            _tell_failed(source, target, error, args)
+    return _tell_all(failed, len(pairs))
+
+
+def _convert_in_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
+    from functools import partial
+
+    from offline.convert import Converted
+    from offline.convert_jobs import convert_jobs
+
+    failed = 0
+    for source, target, outcome in convert_jobs(pairs, partial(_converter, args), args.jobs):
+        if isinstance(outcome, Converted):
+            _tell_converted(outcome, args)
+        else:
+            failed += 1
+            _tell_failed(source, target, outcome, args)
+    return _tell_all(failed, len(pairs))
+
+
+def _tell_failed(source: Path, target: Path, error: Exception, args: argparse.Namespace) -> None:
+    _say(str(error))
+    if args.json:
+        record = {"source": str(source), "target": str(target), "error": str(error)}
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+def _tell_all(failed: int, count: int) -> int:
     if failed:
-        _say(f"{failed} of {len(pairs)} files failed, see above")
+        _say(f"{failed} of {count} files failed, see above")
     return 1 if failed else 0
 
 
@@ -389,9 +425,13 @@ def _convert_one(
     form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     with tqdm(total=1.0, desc=source.name, disable=None, leave=False, bar_format=form) as bar:
         done = convert(source, target, lambda share: bar.update(share - bar.n))
+    _tell_converted(done, args)
+
+
+def _tell_converted(done: Converted, args: argparse.Namespace) -> None:
     if done.clipped:
         _say(
-            f"warning: {source} is clipped ({done.clipped} samples at full scale);"
+            f"warning: {done.source} is clipped ({done.clipped} samples at full scale);"
             " record it at a lower level for a cleaner voice"
         )
     speed = done.seconds / max(done.compute_seconds, 1e-9)
@@ -399,7 +439,7 @@ def _convert_one(
         table = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(done).items()}
         print(json.dumps({**table, "speed": round(speed, 3)}, ensure_ascii=False), flush=True)
     else:
-        print(f"{target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
+        print(f"{done.target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
 
 
 def _as_tuned(wish: _Wish, args: argparse.Namespace) -> _Wish:
