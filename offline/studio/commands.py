@@ -53,13 +53,17 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _preprocess(args: argparse.Namespace) -> int:
+    from core.voice import DEFAULT_VOICE, find_voice, read_config
     from offline.studio.events import teller
     from offline.studio.preprocess import preprocess
     from offline.studio.project import Project
+    from offline.studio.settings import SCRATCH
 
     project = Project.open(args.projects, args.name)
+    start = project.config.train.start
+    voice = read_config(find_voice(DEFAULT_VOICE if start == SCRATCH else start))
     with project.locked():
-        preprocess(project, teller(args.json), args.workers)
+        preprocess(project, teller(args.json), args.workers, voice)
     return 0
 
 

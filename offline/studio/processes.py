@@ -11,6 +11,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from offline.train import has_bfloat16
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -78,3 +80,15 @@ def processes(device: str) -> Iterator[Processes]:
         yield Processes(rank, count, chosen)
     finally:
         distributed.destroy_process_group()
+
+
+def precision(name: str, device: torch.device) -> torch.dtype:
+    """What products are computed in; auto: bfloat16 where the device multiplies it itself."""
+    if name == "auto":
+        half = device.type == "cuda" or has_bfloat16()
+        return torch.bfloat16 if half else torch.float32
+    return {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+    }[name]

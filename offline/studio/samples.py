@@ -54,6 +54,11 @@ class Samples:
             self._board.flush()
         return {"samples": [str(sound)], "pictures": [str(picture)]}
 
+    def curves(self, step: int, figures: dict[str, float]) -> None:
+        """Figures of the training itself, for TensorBoard."""
+        for key, value in figures.items() if self._board is not None else ():
+            self._board.add_scalar(f"train/{key}", value, step)
+
     def close(self) -> None:
         """Ends TensorBoard's file."""
         if self._board is not None:

@@ -23,12 +23,11 @@ from offline.studio.events import Tell
 from offline.studio.items import load_items, split
 from offline.studio.manifest import load_manifest
 from offline.studio.network import SPOKEN_FRAMES, Adapting, base_voice
-from offline.studio.processes import Processes, processes
+from offline.studio.processes import Processes, precision, processes
 from offline.studio.progress import Figures, stop_asked
 from offline.studio.project import Project
 from offline.studio.samples import Samples
 from offline.studio.settings import SCRATCH, TrainSettings
-from offline.train import has_bfloat16
 
 _CHECK_SIGMAS = (0.1, 0.4, 1.0)
 _LEAST_FRAMES = 64
@@ -93,7 +92,7 @@ class Training:
             betas=(0.9, 0.98),
             weight_decay=settings.weight_decay,
         )
-        self.precision = _precision(settings.precision, group.device)
+        self.precision = precision(settings.precision, group.device)
         self.scaler = torch.amp.GradScaler(
             group.device.type, enabled=self.precision is torch.float16
         )
@@ -137,7 +136,9 @@ class Training:
                 stopped = self.group.any(bool(stop))
                 finished = self._finished() or stopped
                 if state.step % settings.log_every == 0 or finished:
-                    self._report(figures, started)
+                    self._report(figures)
+                    if samples:
+                        samples.curves(state.step, {"loss": figures.mean_loss()} | figures.means())
                     figures = Figures()
                 due = state.step % settings.validate_every == 0
                 if samples and (due or (finished and not stopped)):
@@ -316,7 +317,7 @@ class Training:
         self.tell(event | paths)
         self._log(event)
 
-    def _report(self, figures: Figures, started: float) -> None:
+    def _report(self, figures: Figures) -> None:
         state = self.run_state
         progress = self._progress()
         left = None
@@ -387,14 +388,3 @@ def _shape(settings: TrainSettings) -> str:
     return (
         f"{settings.start} {settings.network} {settings.method} {settings.rank} {settings.polish}"
     )
-
-
-def _precision(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        half = device.type == "cuda" or has_bfloat16()
-        return torch.bfloat16 if half else torch.float32
-    return {
-        "float32": torch.float32,
-        "bfloat16": torch.bfloat16,
-        "float16": torch.float16,
-    }[name]
