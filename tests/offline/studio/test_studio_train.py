@@ -109,7 +109,7 @@ def test_what_does_not_adapt_stays(tmp_path: Path, method: str) -> None:
 def test_from_scratch_with_either_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    project = make_project(tmp_path, start="scratch", network=kind)
+    project = make_project(tmp_path, start="scratch", network=kind, precision="bfloat16")
     toy = tmp_path / "toy.safetensors"
     monkeypatch.setattr("offline.studio.network.find_voice", lambda name: toy)
     train_project(project, Told())
