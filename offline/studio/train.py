@@ -16,8 +16,9 @@ from torch import nn
 
 from core.errors import VoiceChangerError
 from core.voice import VoiceModel
+from offline.memory import is_out_of_memory
 from offline.studio.batches import Batch, BatchPlan, Crop, Item, collate
-from offline.studio.budget import frames_that_fit, is_out_of_memory
+from offline.studio.budget import frames_that_fit
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.events import Tell
 from offline.studio.items import load_items, split
