@@ -10,6 +10,8 @@ from offline.cluster import cluster_size, on_cluster
 from offline.convert_jobs import ConvertGroup, convert_jobs, lost
 from offline.convert_together import Outcome, Pair, grouped, side_by_side
 
+_SHARES = 4  # groups a core of a cluster: machines differ, and a lost group costs little
+
 
 def convert_many(
     pairs: Sequence[Pair], make: Callable[[], ConvertGroup], jobs: int, cluster: str | None
@@ -20,7 +22,7 @@ def convert_many(
     reach the same files.
     """
     if cluster is not None:
-        groups = grouped(pairs, cluster_size(cluster))
+        groups = grouped(pairs, _SHARES * cluster_size(cluster))
         for group, outcomes in on_cluster(cluster, make, groups):
             yield from lost(group) if outcomes is None else outcomes
     elif jobs > 1:
