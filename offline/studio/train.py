@@ -368,7 +368,7 @@ class Training:
         if data["shape"] != _shape(self.settings):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " network, method, rank or polish; put these settings back, or remove that folder"
+                " network, channels, method, rank or polish; put these settings back, or remove that folder"
                 " to train anew"
             )
         self.network.load_state_dict(data["network"])
@@ -386,6 +386,5 @@ class Training:
 
 
 def _shape(settings: TrainSettings) -> str:
-    return (
-        f"{settings.start} {settings.network} {settings.method} {settings.rank} {settings.polish}"
-    )
+    s = settings
+    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}"
