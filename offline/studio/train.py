@@ -368,8 +368,8 @@ class Training:
         if data["shape"] != _shape(self.settings):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " network, channels, method, rank or polish; put these settings back, or remove that folder"
-                " to train anew"
+                " network, channels, method, rank or polish; put these settings back, or remove"
+                " that folder to train anew"
             )
         self.network.load_state_dict(data["network"])
         self.optimizer.load_state_dict(data["optimizer"])
