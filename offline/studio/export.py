@@ -124,7 +124,7 @@ def _softer(voice: VoiceModel, project: Project, manifest: TakesManifest) -> flo
 
 
 def _card(project: Project, manifest: TakesManifest, step: int) -> str:
-    """What the voice was made of, in it and beside it: settings and statistics of the recordings."""
+    """What the voice was made of, in and beside it: settings, statistics of the recordings."""
     settings = asdict(project.config)
     settings.pop("recordings")  # a path of this machine
     table = {"step": step, "statistics": asdict(manifest.statistics), "settings": settings}
