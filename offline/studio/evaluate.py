@@ -7,6 +7,7 @@ import html
 import io
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,10 @@ def _curves(log: Path) -> list[str]:
     """The loss of the steps and the score of the checks, as SVG."""
     if not log.is_file():
         return ["<p>no log of the training</p>"]
-    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    events = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):  # a killed training may leave half a line
+            events.append(json.loads(line))
     series = {
         "loss": {e["step"]: e["loss"] for e in events if e["event"] == "step"},
         "score of the checks": {

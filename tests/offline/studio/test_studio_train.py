@@ -109,7 +109,7 @@ def test_what_does_not_adapt_stays(tmp_path: Path, method: str) -> None:
 def test_from_scratch_with_either_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    project = make_project(tmp_path, start="scratch", network=kind)
+    project = make_project(tmp_path, start="scratch", network=kind, precision="bfloat16")
     toy = tmp_path / "toy.safetensors"
     monkeypatch.setattr("offline.studio.network.find_voice", lambda name: toy)
     train_project(project, Told())
@@ -254,3 +254,25 @@ def test_blending_goes_back_to_the_start_but_for_the_speaker() -> None:
         adapts = key.startswith(("denoiser.", "vocoder.")) and key != speaker
         wanted = 0.75 * start[key] + 0.25 * trained[key] if adapts else trained[key]
         torch.testing.assert_close(weight, wanted)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path)
+    save = torch.save
+
+    def full(state: Any, path: Path) -> None:
+        if "step_00000004" in path.name:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save(state, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("offline.studio.checkpoints.torch.save", full)
+        with pytest.raises(VoiceChangerError, match=r"could not save step 4 .*No space .*goes on"):
+            train_project(project, Told())
+    assert [p.name for p in project.checkpoints.glob("step*")] == ["step_00000002.pt"]
+    told = Told()
+    train_project(project, told)
+    assert told.of("start")[0]["step"] == 2
