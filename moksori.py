@@ -385,6 +385,8 @@ def _convert_many(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) 
 
     for folder in {target.parent for _, target in pairs}:
         make_folder(folder)
+    if args.cluster and Path(args.voice).is_file():
+        args.voice = str(Path(args.voice).resolve())  # workers are elsewhere
     failed = 0
     make = partial(_group_converter, args)
     for source, target, outcome in convert_many(pairs, make, args.jobs, args.cluster):

@@ -22,7 +22,8 @@ def convert_many(
     reach the same files.
     """
     if cluster is not None:
-        groups = grouped(pairs, _SHARES * cluster_size(cluster))
+        found = [(source.resolve(), target.resolve()) for source, target in pairs]
+        groups = grouped(found, _SHARES * cluster_size(cluster))
         for group, outcomes in on_cluster(cluster, make, groups):
             yield from lost(group) if outcomes is None else outcomes
     elif jobs > 1:

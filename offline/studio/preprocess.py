@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,8 @@ def _worked(works: Sequence[_Work], workers: int | None) -> Iterator[tuple[str, 
 
 
 def _worked_on(cluster: str, works: Sequence[_Work]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for work, result in on_cluster(cluster, _cutter, works):
+    found = [replace(w, source=w.source.resolve(), features=w.features.resolve()) for w in works]
+    for work, result in on_cluster(cluster, _cutter, found):
         words = f"{work.source.name} made its worker die; look into it, or leave it out"
         yield work.identity, {"pieces": [], "error": words} if result is None else result
 
