@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.diff_svc.config import ForeignConfig
     from core.voice import VoiceModel
     from offline.convert import Converted, Progress
+    from offline.convert_jobs import ConvertGroup
     from offline.import_voice import FileConverter
 
 Command = Callable[[argparse.Namespace], int]
@@ -107,6 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("--json", action="store_true", help="one line of JSON for each file")
     convert.add_argument("--jobs", type=int, default=1, help="processes, for many files")
+    convert.add_argument("--cluster", metavar="ADDRESS", help="of a Ray cluster, for very many")
     convert.add_argument(
         "--skip-done", action="store_true", help="leave out files whose result is newer than they"
     )
@@ -350,8 +352,8 @@ def _convert(args: argparse.Namespace) -> int:
     if one_by_name:
         check_writable(pairs[0][1], [pairs[0][0]])
         AudioReader(pairs[0][0]).close()
-    if args.jobs > 1 and len(pairs) > 1:
-        return _convert_in_jobs(pairs, args)
+    if len(pairs) > 1 and (args.cluster or args.jobs > 1 or _takes_several(args)):
+        return _convert_many(pairs, args)
     convert = _converter(args)
     failed = 0
     for source, target in pairs:
@@ -367,20 +369,46 @@ def _convert(args: argparse.Namespace) -> int:
     return _tell_all(failed, len(pairs))
 
 
-def _convert_in_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
+def _takes_several(args: argparse.Namespace) -> bool:
+    """Whether the voice of the options converts several files in one pass."""
+    from core.voice import NATIVE, find_voice, kind_of, read_metadata
+
+    return not args.like_live and kind_of(read_metadata(find_voice(args.voice))) == NATIVE
+
+
+def _convert_many(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
     from functools import partial
 
+    from core.audio import make_folder
     from offline.convert import Converted
-    from offline.convert_jobs import convert_jobs
+    from offline.convert_many import convert_many
 
+    for folder in {target.parent for _, target in pairs}:
+        make_folder(folder)
     failed = 0
-    for source, target, outcome in convert_jobs(pairs, partial(_converter, args), args.jobs):
+    make = partial(_group_converter, args)
+    for source, target, outcome in convert_many(pairs, make, args.jobs, args.cluster):
         if isinstance(outcome, Converted):
             _tell_converted(outcome, args)
         else:
             failed += 1
             _tell_failed(source, target, outcome, args)
     return _tell_all(failed, len(pairs))
+
+
+def _group_converter(args: argparse.Namespace) -> ConvertGroup:
+    """What converts several files, together where it can."""
+    from functools import partial
+
+    from offline.convert_together import convert_group, one_by_one
+
+    if not _takes_several(args):
+        convert = _converter(args)
+        return partial(
+            one_by_one, lambda source, target: convert(source, target, lambda done: None)
+        )
+    wish = _wish(args)
+    return partial(convert_group, wish.load(), params=wish.params, stream=wish.stream)
 
 
 def _tell_failed(source: Path, target: Path, error: Exception, args: argparse.Namespace) -> None:

@@ -53,37 +53,41 @@ class AutoColour:
 
     def reset(self) -> None:
         """Forgets who spoke."""
-        self._sum: NDArray[np.float64] = np.zeros((1, 1))
+        self._sums: dict[int, NDArray[np.float64]] = {}
 
     def __call__(self, mel: Tensor, conditions: Conditions) -> Tensor:
-        """The next frames: mel (1, M, T), and what the denoiser was told of them -> (1, M, T)."""
+        """The next frames: mel (B, M, T), and what the denoiser was told of them -> (B, M, T)."""
         if not self.known:
             return torch.zeros_like(mel)
-        weights = conditions.speaker[0].double()
+        tints = [self._tint(i, mel[i].double(), conditions) for i in range(len(mel))]
+        return (_NEPERS * torch.stack(tints)).to(mel)
+
+    def _tint(self, i: int, mel: Tensor, conditions: Conditions) -> Tensor:
+        """Of the batch's voice i, mel (M, T) -> dB (M, T)."""
+        weights = conditions.speaker[i].double()
         own = self._spectra.T @ weights  # (M, T), dB
-        level = conditions.loudness[0].double() - self._levels @ weights
-        sung = conditions.voiced[0] & (
-            conditions.f0[0].double() > _HIGHEST_PITCH * (self._medians @ weights)
-        )
-        ratio = torch.exp(2 * mel[0].double() - 2 * _NEPERS * own)
-        off = self._followed(ratio, (level > -SPEECH_DB) & ~sung)
+        level = conditions.loudness[i].double() - self._levels @ weights
+        highest = _HIGHEST_PITCH * (self._medians @ weights)
+        sung = conditions.voiced[i] & (conditions.f0[i].double() > highest)
+        ratio = torch.exp(2 * mel - 2 * _NEPERS * own)
+        off = self._followed(i, ratio, (level > -SPEECH_DB) & ~sung)
         share = torch.exp(2 * _NEPERS * own)
         loudest = (share * off).sum(0) / share.sum(0)
         offset = -10 * self._smooth @ torch.log10(off / loudest)
         present = ((level + SPEECH_DB) / _HUSH_DB + 1).clamp(0, 1)
-        offset = torch.where(offset > 0, offset * present, offset)
-        tint = _NEPERS * offset.clamp(-LARGEST_OFFSET, LARGEST_OFFSET)
-        return tint[None].to(mel)
+        return torch.where(offset > 0, offset * present, offset).clamp(
+            -LARGEST_OFFSET, LARGEST_OFFSET
+        )
 
-    def _followed(self, ratio: Tensor, speech: Tensor) -> Tensor:
-        """Power ratios (M, T) -> their mean over the speech until each frame, (M, T)."""
-        sums = np.broadcast_to(self._sum, (len(ratio), 1))
+    def _followed(self, i: int, ratio: Tensor, speech: Tensor) -> Tensor:
+        """Power ratios (M, T) of voice i -> their sum over the speech until each frame, (M, T)."""
+        sums = self._sums.get(i, np.zeros((len(ratio), 1)))
         if speech.any():
             heard = ratio[:, speech].numpy()
             more, _ = lfilter([1.0], [1.0, -self._kept], heard, axis=1, zi=self._kept * sums)
             sums = np.concatenate([sums, more], 1)
-            self._sum = sums[:, -1:]
-        at = torch.from_numpy(np.ascontiguousarray(sums))[:, speech.cumsum(0)]
+            self._sums[i] = sums[:, -1:]
+        at = torch.from_numpy(sums)[:, speech.cumsum(0)]
         return at + self._trust
 
 

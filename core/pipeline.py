@@ -59,6 +59,7 @@ class Synthesis:
         self._auto_colour = AutoColour(config.speakers, config.mel.n_mels, config.audio.frame_rate)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
+        self._denoised = 0.0
         self.reset()
 
     @property
@@ -90,6 +91,15 @@ class Synthesis:
         The wave is late by the vocoder's latency.
         """
         started = time.perf_counter()
+        wanted, gain = self.prepare(conditions, params)
+        made = self.speak(wanted)
+        self.stage_seconds["denoiser"] = self._denoised - started
+        return made * gain
+
+    def prepare(self, conditions: Conditions, params: VoiceParams) -> tuple[Conditions, Tensor]:
+        """The next frames as the denoiser is to be told of them, and the gain (1, frames * hop) of
+        what it says.
+        """
         weights = torch.tensor(self._voice.config.weights(params.speakers))
         speaker = self._ramp(weights, conditions.frames)
         # both listen even while a fixed shift is wanted: they know the speaker when it is not
@@ -103,23 +113,30 @@ class Synthesis:
             speaker=speaker,
             units=self._voice.bank(conditions.units, speaker, params.retrieval),
         )
+        gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
+        return wanted, gate * 10 ** (params.gain_db / 20)
+
+    def speak(self, wanted: Conditions) -> Tensor:
+        """The next frames, prepared, of one voice or of several at once -> waves (B, frames * hop).
+
+        The waves are late by the vocoder's latency.
+        """
+        started = time.perf_counter()
         mel = self._mel(wanted)
         tint = self._auto_colour(mel, wanted)
-        denoised = time.perf_counter()
+        self._denoised = time.perf_counter()
         made, self._vocoder_state = self._voice.vocoder(
             mel, wanted.f0, wanted.voiced, self._vocoder_state, tint=tint
         )
-        gain = 10 ** (params.gain_db / 20)
-        gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
-        wave: Tensor = made * gate * gain
         self.stage_seconds = {
-            "denoiser": denoised - started,
-            "vocoder": time.perf_counter() - denoised,
+            "denoiser": self._denoised - started,
+            "vocoder": time.perf_counter() - self._denoised,
         }
+        wave: Tensor = made
         return wave
 
     def _mel(self, conditions: Conditions) -> Tensor:
-        """The next frames' log mel, (1, M, frames)."""
+        """The next frames' log mel, (B, M, frames); all hear the same noise."""
         n = conditions.frames
         noise = self._tape.frames(self._position, n)
         self._position += n

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from core.audio import WRITABLE, AudioReader, AudioWriter, check_writable
-from core.config import StreamConfig, VoiceParams
+from core.config import StreamConfig, VoiceConfig, VoiceParams
 from core.errors import AudioFileError
 from core.features import loudness
 from core.level import gain_onto, speech_level
@@ -95,22 +96,31 @@ def whole_file(voice: VoiceModel, source: Path, params: VoiceParams) -> VoicePar
     """
     config = voice.config
     hop = config.audio.hop_length
-    stream = voice.analyser.f0.stream(OFFLINE_BLOCK_FRAMES)
+    stream = voice.analyser.f0_within(None).stream(OFFLINE_BLOCK_FRAMES)
     found, levels = [], []
     with AudioReader(source) as reader:
-        resampler = Resampler(reader.sample_rate, config.audio.sample_rate, "live")
+        resampler = Resampler(reader.sample_rate, config.audio.sample_rate, "high")
         for wave in _blocks(reader, resampler, OFFLINE_BLOCK_FRAMES * hop):
             found.append(stream.push(wave))
             levels.append(loudness(torch.from_numpy(wave)[None], hop)[0])
     found.append(stream.flush())
-    pitches = np.concatenate([f0[voiced] for f0, voiced in found])
-    voiced = torch.from_numpy(np.concatenate([voiced for _, voiced in found]))
-    level = speech_level(torch.cat(levels), voiced) if levels else None
+    f0, voiced = (torch.from_numpy(np.concatenate(each)) for each in zip(*found, strict=True))
+    if not levels:
+        return params
+    return aimed(config, params, f0, voiced, torch.cat(levels))
+
+
+def aimed(
+    config: VoiceConfig, params: VoiceParams, f0: Tensor, voiced: Tensor, level_db: Tensor
+) -> VoiceParams:
+    """As `whole_file`, by what was heard: f0 in Hz, voiced, loudness in dB, (T,) each."""
+    level = speech_level(level_db, voiced)
     if level is None:
         return params
     weights = torch.tensor(config.weights(params.speakers))[:, None]
     if params.pitch_shift is None:
-        centre = torch.tensor([math.log2(np.median(pitches))], dtype=torch.float64)
+        pitch = float(np.median(f0[voiced].numpy()))
+        centre = torch.tensor([math.log2(pitch)], dtype=torch.float64)
         medians = [speaker.f0_median for speaker in config.speakers]
         params = replace(params, pitch_shift=float(shift_onto(medians, weights, centre)))
     if params.level_shift is None:

@@ -41,8 +41,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
     config = voice_config("", args.speakers)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     if args.network == "content":
-        from offline.spectrum import RECORDINGS, asked_spectrum
-from offline.tasks.content import ContentTask, Corpus
+        from offline.tasks.content import ContentTask, Corpus
 
         if not args.alignments:
             raise ConfigError("training the content encoder needs --alignments TABLE")

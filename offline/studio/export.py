@@ -46,8 +46,9 @@ def export_project(project: Project, wish: str, target: Path | None) -> tuple[Pa
     voice = finished_voice(project, manifest, network, base)
     target = target or project.voice
     target.parent.mkdir(parents=True, exist_ok=True)
-    voice.save(target)
-    write_text(target.with_suffix(".json"), _card(project, manifest, saved.step))
+    card = _card(project, manifest, saved.step)
+    voice.save(target, card)
+    write_text(target.with_suffix(".json"), card)
     return target, saved.step
 
 
@@ -123,7 +124,7 @@ def _softer(voice: VoiceModel, project: Project, manifest: TakesManifest) -> flo
 
 
 def _card(project: Project, manifest: TakesManifest, step: int) -> str:
-    """What the voice was made of, beside it: settings and statistics of the recordings."""
+    """What the voice was made of, in and beside it: settings, statistics of the recordings."""
     settings = asdict(project.config)
     settings.pop("recordings")  # a path of this machine
     table = {"step": step, "statistics": asdict(manifest.statistics), "settings": settings}
