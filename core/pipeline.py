@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.colour import AutoColour
 from core.config import StreamConfig, VoiceParams
 from core.diffusion.denoiser import StreamingDenoise
 from core.diffusion.noise import NoiseTape
@@ -55,6 +56,7 @@ class Synthesis:
         self._auto_shift = AutoShift(medians, config.audio.frame_rate)
         levels_db = [speaker.level_db for speaker in config.speakers]
         self._auto_level = AutoLevel(levels_db, config.audio.frame_rate)
+        self._auto_colour = AutoColour(config.speakers, config.mel.n_mels, config.audio.frame_rate)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self._denoised = 0.0
@@ -80,6 +82,7 @@ class Synthesis:
         self._ramp.reset()
         self._auto_shift.reset()
         self._auto_level.reset()
+        self._auto_colour.reset()
         self._position = 0
 
     def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
@@ -120,9 +123,10 @@ class Synthesis:
         """
         started = time.perf_counter()
         mel = self._mel(wanted)
+        tint = self._auto_colour(mel, wanted)
         self._denoised = time.perf_counter()
         made, self._vocoder_state = self._voice.vocoder(
-            mel, wanted.f0, wanted.voiced, self._vocoder_state
+            mel, wanted.f0, wanted.voiced, self._vocoder_state, tint=tint
         )
         self.stage_seconds = {
             "denoiser": self._denoised - started,
