@@ -246,6 +246,9 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
         help="up (or down), or auto: from your median pitch to the speaker's (default: auto)",
     )
     parser.add_argument(
+        "--formant", type=float, metavar="SEMITONES", help="a smaller throat, below 0 a larger one"
+    )
+    parser.add_argument(
         "--level",
         type=number_or_auto,
         metavar="DB",
@@ -315,6 +318,7 @@ def _wish(args: argparse.Namespace) -> _Wish:
         return _Wish(path, config, stream, VoiceParams())
     wishes = {
         "pitch_shift": args.shift,
+        "formant": args.formant,
         "level_shift": args.level,
         "gate_db": args.gate_db,
         "gain_db": args.gain_db,

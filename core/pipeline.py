@@ -17,6 +17,7 @@ from core.diffusion.samplers import get_sampler
 from core.diffusion.schedules import karras_sigmas
 from core.errors import ConfigError
 from core.features import Conditions
+from core.formant import FormantGlide, FormantWarp
 from core.gate import Gate
 from core.level import AutoLevel
 from core.shift import AutoShift
@@ -51,6 +52,8 @@ class Synthesis:
         self._tape = NoiseTape(seed, config.mel.n_mels)
         self._gate = Gate(config.audio)
         self._ramp = SpeakerRamp()
+        self._formant = FormantGlide(config.audio.frame_rate)
+        self._warp = FormantWarp(config.audio, config.mel)
         medians = [speaker.f0_median for speaker in config.speakers]
         self._auto_shift = AutoShift(medians, config.audio.frame_rate)
         levels_db = [speaker.level_db for speaker in config.speakers]
@@ -77,6 +80,7 @@ class Synthesis:
         self._vocoder_state: SourceFilterState | None = None
         self._gate.reset()
         self._ramp.reset()
+        self._formant.reset()
         self._auto_shift.reset()
         self._auto_level.reset()
         self._position = 0
@@ -100,7 +104,11 @@ class Synthesis:
             speaker=speaker,
             units=self._voice.bank(conditions.units, speaker, params.retrieval),
         )
-        mel = self._mel(wanted)
+        formant = self._formant(params.formant, conditions.frames)
+        if formant is None:
+            mel = self._mel(wanted)
+        else:
+            mel = self._warp(self._mel(wanted.shifted(-formant)), formant)
         denoised = time.perf_counter()
         made, self._vocoder_state = self._voice.vocoder(
             mel, wanted.f0, wanted.voiced, self._vocoder_state
