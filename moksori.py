@@ -517,11 +517,12 @@ def _live(args: argparse.Namespace) -> int:
     with opened(args, wish.config.audio.sample_rate) as (backend, words):
         from core.streaming.converter import StreamingConverter
         from realtime.session import LiveSession
+        from realtime.suppress import Suppressed
 
         _live_threads(wish.threads)
         converter = StreamingConverter(wish.load(), wish.stream, wish.params)
         session = LiveSession(
-            converter,
+            Suppressed(converter) if args.suppress_noise else converter,
             backend,
             params=wish.params,
             sound=sound,
