@@ -1,4 +1,4 @@
-"""Loss and return on a real PulseAudio server, which the test starts, kills and starts again."""
+"""Loss and return on real PulseAudio and PipeWire, which the test starts, kills and starts again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from core.audio import load_mono, save_audio
 from core.config import AudioConfig, F0Config
 from core.f0 import f0_estimator
 from tests.command_line import DEMO, ROOT
+from tests.pipewire_server import pipewire_server
 from tests.pulse_server import PATIENCE, PulseServer, pulse_server
 
 BACK_SECONDS = 2.0
@@ -85,9 +86,9 @@ def session(server: PulseServer) -> Iterator[Told]:
             process.kill()
 
 
-@pytest.fixture
-def server() -> Iterator[PulseServer]:
-    with pulse_server() as server:
+@pytest.fixture(params=[pulse_server, pipewire_server], ids=["pulseaudio", "pipewire"])
+def server(request: pytest.FixtureRequest) -> Iterator[PulseServer]:
+    with request.param() as server:
         yield server
 
 
