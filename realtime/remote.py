@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar
 
 from core.config import VoiceParams
@@ -239,6 +240,16 @@ class RemoteSession:
         """See LiveSession; `load` runs in the engine."""
         self._engine.call("switch", load)
 
+    def start_recording(
+        self, output: str | Path | None = None, source: str | Path | None = None
+    ) -> None:
+        """See LiveSession."""
+        self._engine.call("start_recording", (output, source))
+
+    def stop_recording(self) -> None:
+        """See LiveSession."""
+        self._engine.call("stop_recording")
+
     def ask(self, question: Callable[[LiveSession], T]) -> T:
         """What a function of the session gives, there: for a meter, a file, whatever pickles."""
         answer: T = self._engine.call("ask", question)
@@ -329,6 +340,12 @@ class _Host:
 
     def _do_switch(self, load: Callable[[], BlockProcessor]) -> None:
         self.session.switch(load)
+
+    def _do_start_recording(self, files: tuple[str | Path | None, str | Path | None]) -> None:
+        self.session.start_recording(*files)
+
+    def _do_stop_recording(self, _: None) -> None:
+        self.session.stop_recording()
 
     def _do_ask(self, question: Callable[[LiveSession], Any]) -> Any:
         return question(self.session)

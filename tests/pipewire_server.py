@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,13 +19,13 @@ import pytest
 from tests.pulse_server import PATIENCE, PulseServer, need_client
 
 PROGRAMS = ("pipewire", "wireplumber", "pipewire-pulse")
-COMMANDS = (
+BUS = "dbus-daemon"  # without one the session manager links nothing
+DEVICES = (
     "load-module module-null-sink sink_name=speaker rate=48000",
     "load-module module-null-sink sink_name=room rate=48000",
     "load-module module-remap-source source_name=mic master=room.monitor",
-    "set-default-sink speaker",
-    "set-default-source mic",
 )
+DEFAULTS = ("set-default-sink speaker", "set-default-source mic")
 
 
 class PipeWireServer(PulseServer):
@@ -34,20 +34,29 @@ class PipeWireServer(PulseServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.env["PIPEWIRE_RUNTIME_DIR"] = self.env["XDG_RUNTIME_DIR"]
-        self.env["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={folder}/no-bus"
+        self._address = f"unix:path={folder}/bus"
+        self.env["DBUS_SESSION_BUS_ADDRESS"] = self._address
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Returns when it answers and has its devices."""
+        """Returns when it answers and its devices are the defaults."""
+        bus = [BUS, "--session", "--nofork", f"--address={self._address}"]
         with (self.folder / "pipewire.log").open("ab") as log:
-            for program in PROGRAMS:
+            for command in (bus, *([program] for program in PROGRAMS)):
                 self._running.append(
-                    subprocess.Popen([program], env=self.env, stdout=log, stderr=log)
+                    subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
                 )
-        self._wait_for("PipeWire", "info")
-        for command in COMMANDS:
-            self.pactl(*command.split())
-        self._wait_for("mic", "list", "short", "sources")
+        self._until(lambda: "PipeWire" in self.pactl("info"))
+        for line in DEVICES:
+            self.pactl(*line.split())
+        self._until(self._chosen)
+
+    def _chosen(self) -> bool:
+        """The session manager hears of defaults only once it is up."""
+        for line in DEFAULTS:
+            self.pactl(*line.split())
+        info = self.pactl("info")
+        return "Default Sink: speaker\n" in info and "Default Source: mic\n" in info
 
     def kill(self) -> None:
         """As if all of it had crashed."""
@@ -57,11 +66,11 @@ class PipeWireServer(PulseServer):
             process.wait(PATIENCE)
         self._running.clear()
 
-    def _wait_for(self, word: str, *question: str) -> None:
+    def _until(self, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
-        while word not in self.pactl(*question):
+        while not ready():
             if time.monotonic() > deadline:
-                pytest.skip(f"the PipeWire server does not start here (no {word})")
+                pytest.skip("the PipeWire server does not start here")
             time.sleep(0.05)
 
 
@@ -69,7 +78,7 @@ class PipeWireServer(PulseServer):
 def pipewire_server() -> Iterator[PipeWireServer]:
     """Running; gone afterwards."""
     need_client()
-    for program in PROGRAMS:
+    for program in (BUS, *PROGRAMS):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     with tempfile.TemporaryDirectory(prefix="moksori-pw-") as folder:
