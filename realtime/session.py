@@ -246,9 +246,7 @@ class LiveSession:
             self._fail(VoiceChangerError(message))
         if hasattr(self.processor, "steps"):
             self.processor.steps = self._steps
-        if self._recordings is not None:
-            if (trouble := self._recordings.stop()) is not None:
-                self.recording_failed(trouble)
+        self.stop_recording()
 
     def worker_failed(self, error: BaseException) -> None:
         """The worker has died (its thread)."""

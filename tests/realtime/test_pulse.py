@@ -1,4 +1,4 @@
-"""Loss and return on real PulseAudio and PipeWire, which the test starts, kills and starts again."""
+"""Loss and return on real PulseAudio and PipeWire, which the tests start, kill, start again."""
 
 from __future__ import annotations
 
