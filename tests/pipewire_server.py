@@ -29,27 +29,36 @@ DEFAULTS = ("set-default-sink speaker", "set-default-source mic")
 
 
 class PipeWireServer(PulseServer):
-    """Three processes that start and end together."""
+    """Four processes that start and end together."""
+
+    has_dummy = True
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.env["PIPEWIRE_RUNTIME_DIR"] = self.env["XDG_RUNTIME_DIR"]
-        self._address = f"unix:path={folder}/bus"
-        self.env["DBUS_SESSION_BUS_ADDRESS"] = self._address
+        self._bus = folder / "bus"
+        self.env["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={self._bus}"
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Returns when it answers and its devices are the defaults."""
-        bus = [BUS, "--session", "--nofork", f"--address={self._address}"]
-        with (self.folder / "pipewire.log").open("ab") as log:
-            for command in (bus, *([program] for program in PROGRAMS)):
-                self._running.append(
-                    subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
-                )
+        run = self.folder / "run"
+        self._launch([BUS, "--session", "--nofork", f"--address=unix:path={self._bus}"], self._bus)
+        self._launch(["pipewire"], run / "pipewire-0")
+        self._launch(["wireplumber"])
+        self._launch(["pipewire-pulse"], run / "pulse" / "native")
         self._until(lambda: "PipeWire" in self.pactl("info"))
         for line in DEVICES:
             self.pactl(*line.split())
         self._until(self._chosen)
+
+    def _launch(self, command: list[str], socket: Path | None = None) -> None:
+        """Waits for its socket: the others end at once where they cannot connect."""
+        if socket is not None:
+            socket.unlink(missing_ok=True)  # a dead one's
+        with (self.folder / "pipewire.log").open("ab") as log:
+            self._running.append(subprocess.Popen(command, env=self.env, stdout=log, stderr=log))
+        self._until(lambda: socket is None or socket.exists())
 
     def _chosen(self) -> bool:
         """The session manager hears of defaults only once it is up."""

@@ -26,7 +26,7 @@ load-module module-remap-source source_name=mic master=room.monitor
 set-default-sink speaker
 set-default-source mic
 """
-PATIENCE = 20.0  # seconds, on a loaded machine
+PATIENCE = 40.0  # seconds, on a loaded machine
 
 
 def need_pulseaudio() -> None:
@@ -49,7 +49,9 @@ def need_client() -> None:
 
 
 class PulseServer:
-    """env: what a program needs to find it."""
+    """env: what a program needs to find it. has_dummy: it puts one where the last device was."""
+
+    has_dummy = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
