@@ -186,6 +186,9 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
         help="up (or down), or auto: from your median pitch to the speaker's (default: auto)",
     )
     parser.add_argument(
+        "--formant", type=float, metavar="SEMITONES", help="a smaller throat, below 0 a larger one"
+    )
+    parser.add_argument(
         "--level",
         type=number_or_auto,
         metavar="DB",
@@ -255,6 +258,7 @@ def _wish(args: argparse.Namespace) -> _Wish:
         return _Wish(path, config, stream, VoiceParams())
     wishes = {
         "pitch_shift": args.shift,
+        "formant": args.formant,
         "level_shift": args.level,
         "gate_db": args.gate_db,
         "gain_db": args.gain_db,
@@ -517,11 +521,12 @@ def _live(args: argparse.Namespace) -> int:
     with opened(args, wish.config.audio.sample_rate) as (backend, words):
         from core.streaming.converter import StreamingConverter
         from realtime.session import LiveSession
+        from realtime.suppress import Suppressed
 
         _live_threads(wish.threads)
         converter = StreamingConverter(wish.load(), wish.stream, wish.params)
         session = LiveSession(
-            converter,
+            Suppressed(converter) if args.suppress_noise else converter,
             backend,
             params=wish.params,
             sound=sound,

@@ -105,6 +105,11 @@ def _refuse_foreign_options(config: ForeignConfig, args: argparse.Namespace) -> 
             f"voice {config.name} is a {config.family} voice; --like-live is for voices of moksori;"
             " leave it out"
         )
+    if args.formant is not None:
+        raise ConfigError(
+            f"voice {config.name} is a {config.family} voice; --formant is for voices of moksori;"
+            " leave it out"
+        )
 
 
 def _sampler(wanted: str | None) -> str | None:
