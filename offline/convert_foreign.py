@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio import AudioReader, AudioWriter, check_writable, load_audio
-from core.diff_svc.convert import UNIT_RATE, ConvertParams, Prepared, convert_stretch, prepare
-from core.diff_svc.foreign import ForeignVoice
+from core.diff_svc.convert import ConvertParams, Prepared, convert_stretch, prepare
+from core.diff_svc.foreign import UNIT_RATE, ForeignVoice
 from core.diff_svc.slicer import slice_at_silence
 from core.streaming.sola import Sola
 from offline.convert import Converted, Progress

@@ -18,7 +18,7 @@ from core.diff_svc.voice import DiffSvcVoice
 from core.voice import find_voice, own_folder
 from offline import convert_foreign
 from offline.convert_foreign import convert_foreign_file
-from tests.command_line import Moksori, complaint
+from tests.command_line import Moksori, complaint, live
 from tests.core.imports.foreign_voice import checkpoint, write_voice
 from tests.core.imports.test_checkpoint import Bomb
 from tests.toy import speechlike
@@ -79,6 +79,20 @@ def test_import_then_convert_by_name(
     assert len(load_mono(tmp_path / "exact.wav")[0]) == RATE
 
 
+def test_live_and_bench_by_name(
+    voice: str, moksori: Moksori, recording: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "live.wav"
+    options = ["--voice", voice, "--block-ms", 100, "--steps", 2]
+    said = moksori(*live(recording, target, "--clock", "virtual", "--shift", 3, *options))
+    assert said.code == 0, said.err
+    assert np.abs(load_mono(target)[0]).max() > 1e-4
+    figures = moksori("bench", *options, "--json").lines[0]
+    assert figures["plumbing_error"] < 1e-5
+    assert figures["latency_ms"] > figures["block_ms"]
+    complaint(moksori("bench", "--voice", voice, "--lookahead-ms", -1), "between 0 and 2000 ms")
+
+
 def test_the_newest_step_of_a_name_is_found(voice: str, moksori: Moksori, tmp_path: Path) -> None:
     for step in (1200, 900):
         path = write_voice(tmp_path / f"more{step}", {**checkpoint(), "global_step": step})
@@ -107,7 +121,9 @@ def test_what_an_imported_voice_cannot_do(
         moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),
         "knows its speakers by number, 1 to 1",
     )
-    complaint(moksori("bench", "--voice", voice), "is a diff-svc voice; so far it converts files")
+    complaint(moksori("tune", "--voice", voice), "is a diff-svc voice; convert, live, demo")
+    complaint(moksori("bench", "--voice", voice, "--low-latency"), "takes --block-ms and")
+    complaint(moksori("demo", "--voice", voice, "--retrieval", 1), "leave out --retrieval")
     complaint(moksori("voices", "import", "diff-svc", tmp_path / "none.ckpt"), "no such file")
     complaint(moksori("convert", recording, target, "--voice", "gone"), "nyaru, nyaru_400")
     assert not target.exists()
