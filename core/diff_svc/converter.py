@@ -284,7 +284,7 @@ def convert_windowed(
 
 
 def speaker_of(voice: ForeignVoice, params: VoiceParams) -> int:
-    """The speaker with the largest weight, counted from 1; one that the voice has not is refused."""
+    """The speaker of the largest weight, from 1; one that the voice does not have is refused."""
     chosen = int(np.argmax(params.speakers)) + 1
     if chosen > voice.config.speakers:
         raise ConfigError(

@@ -2,7 +2,7 @@
 
     context                  block     lookahead
     |-----------------------|=========|---------|   units: of the whole window
-                            |=========|---------|   conditions, noise and mel; the block is committed
+                            |=========|---------|   conditions, noise and mel; the block is kept
 
 What lies in the lookahead is told to the diffusion, which hears ahead, and told anew, better, with
 the next window. f0 and levels are found once a frame.

@@ -33,8 +33,8 @@ class ForeignWish:
         from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
         from core.diff_svc.voice import DiffSvcVoice
 
-        kinds = {"diff-svc": DiffSvcVoice, "diffusion-svc": DiffusionSvcVoice}
-        return ForeignConverter(kinds[self.family].load(self.path), self.stream, self.params)
+        loads = {"diff-svc": DiffSvcVoice.load, "diffusion-svc": DiffusionSvcVoice.load}
+        return ForeignConverter(loads[self.family](self.path), self.stream, self.params)
 
     def refusal(self) -> VoiceChangerError:
         """For commands that know only voices of moksori."""

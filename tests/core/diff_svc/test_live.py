@@ -13,8 +13,14 @@ from core.diff_svc.converter import ForeignConverter, LiveVoices, Wave, convert_
 from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
 from core.diff_svc.foreign import save_foreign
 from core.diff_svc.voice import DiffSvcVoice
+from core.diffusion.diffnet import DiffNet, DiffNetSize
+from core.diffusion.diffnet_stream import DiffNetStream
+from core.errors import ConfigError
+from core.f0.praat import PraatConfig, praat_f0
+from core.f0.praat_stream import PraatStream, file_grid
 from core.imports.diff_svc import import_diff_svc
 from core.imports.diffusion_svc import import_diffusion_svc
+from core.kaiser_best import KaiserStream, resample_kaiser_best
 from core.vocoder.nsf_hifigan import NsfHifiGan
 from tests.core.imports.foreign_voice import write_diffusion_svc, write_voice
 from tests.core.vocoder.test_nsf_hifigan import small
