@@ -8,6 +8,7 @@ lookahead and keeps what it needs of the past; the vocoder carries its state. Wh
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,11 @@ class ForeignConverter:
         voice: LiveVoices,
         stream: StreamConfig | None = None,
         params: VoiceParams | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """clock: in seconds, of `stage_seconds`."""
         check_live(voice.config)
+        self._clock = clock
         self.voice, self.params = voice, params or VoiceParams()
         self.stream = stream or live_stream(voice.config.mel)
         self.plan = foreign_plan(voice, self.stream)
@@ -142,13 +146,13 @@ class ForeignConverter:
         params = self.params
         self._heard = np.concatenate([self._heard, block])
         with torch.inference_mode():
-            started = time.perf_counter()
+            started = self._clock()
             speaker = speaker_of(self.voice, params)
             told = self._listener.push(block, self.pitch_shift, speaker)
-            heard = time.perf_counter()
+            heard = self._clock()
             if told is not None:
                 mel = self._mels.push(told)
-                denoised = time.perf_counter()
+                denoised = self._clock()
                 f0 = self._pitch.push(mel, told)
                 n = told.commit
                 wave, self._vocoder_state = self._vocoder(
@@ -163,7 +167,7 @@ class ForeignConverter:
                 self.stage_seconds = {
                     "content": heard - started,
                     "denoiser": denoised - heard,
-                    "vocoder": time.perf_counter() - denoised,
+                    "vocoder": self._clock() - denoised,
                 }
         self._dry = np.concatenate([self._dry, block])
         wet, self._wet = self._wet[: len(block)], self._wet[len(block) :]

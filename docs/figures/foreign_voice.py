@@ -2,8 +2,9 @@
 
     python -m docs.figures.foreign_voice FEATURES SPEAKER VOICE.safetensors [--minutes 15]
 
-As the original: a non-causal DiffNet of 20 layers, 1000 linear betas, the mean squared error of the
-noise at a random step, AdamW. Narrower, and with the units of the embedded voice as content.
+As the original: a non-causal DiffNet of 20 layers, three times as wide as the mel, 1000 linear
+betas, the mean squared error of the noise at a random step, AdamW. A quarter of the bins, and with
+the units of the embedded voice as content.
 FEATURES: a folder that `moksori preprocess` wrote. Minutes are of the processor.
 """
 
@@ -22,7 +23,7 @@ from core.config import VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.diff_svc.alignment import align
 from core.diff_svc.condition import Condition
-from core.diff_svc.config import ForeignConfig, PitchFormat
+from core.diff_svc.config import ForeignConfig, MelFormat, PitchFormat
 from core.diff_svc.foreign import save_foreign
 from core.diff_svc.mel import MelFrontEnd
 from core.diff_svc.pitch import log_pitch
@@ -31,13 +32,10 @@ from core.diffusion.gaussian import GaussianDiffusion, schedule_betas, schedule_
 from core.voice import VoiceModel, find_voice
 from offline.preprocess import Manifest, load_f0, load_wave
 
-CHANNELS, LAYERS, CYCLE, TIMESTEPS = (
-    192,
-    20,
-    4,
-    1000,
-)  # narrower than 128 bins no noise fits through
+BINS, CHANNELS = 32, 96  # the ratio is the original's: through fewer channels no noise fits
+LAYERS, CYCLE, TIMESTEPS = 20, 4, 1000
 CROP, BATCH, RATE = 64, 12, 1e-3
+FORM = MelFormat(n_mels=BINS)
 HELD_BACK = 12  # recordings, the last ones
 PITCH = PitchFormat(use_uv=False)
 
@@ -82,12 +80,12 @@ def utterances(folder: Path, speaker: str) -> list[str]:
     return sorted(u.path for u in manifest.utterances if u.speaker == speaker)
 
 
-def examples(folder: Path, speaker: str, encoder: PhoneticEncoder) -> list[Example]:
+def examples(folder: Path, speaker: str, encoder: PhoneticEncoder, limit: int) -> list[Example]:
     native = VoiceConfig()
     wanted = {u.path: u for u in Manifest.load(folder, native.audio, native.f0).utterances}
-    front_end, hop = MelFrontEnd(ForeignConfig().mel), native.audio.hop_length
+    front_end, hop = MelFrontEnd(FORM), native.audio.hop_length
     found = []
-    for path in utterances(folder, speaker)[:-HELD_BACK]:
+    for path in utterances(folder, speaker)[:-HELD_BACK][:limit]:
         wave = load_wave(folder, wanted[path])
         wave = wave[: len(wave) // hop * hop]
         frames = len(wave) // hop
@@ -141,13 +139,14 @@ def main() -> None:
     parser.add_argument("speaker")
     parser.add_argument("voice", type=Path)
     parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--recordings", type=int, default=400)
     given = parser.parse_args()
     torch.manual_seed(0)
     encoder = VoiceModel.load(find_voice("embedded")).analyser.encoder
-    data = examples(given.features, given.speaker, encoder)
+    data = examples(given.features, given.speaker, encoder, given.recordings)
     print(f"{len(data)} recordings, {sum(e.mel.shape[1] for e in data)} frames", flush=True)
     model = train(data, given.minutes)
-    config = ForeignConfig(given.speaker, pitch=PITCH, mel_min=-5.0, units=encoder.dim)
+    config = ForeignConfig(given.speaker, mel=FORM, pitch=PITCH, mel_min=-5.0, units=encoder.dim)
     save_foreign(given.voice, config, model.state_dict())
 
 
