@@ -7,6 +7,7 @@ lookahead and keeps what it needs of the past; the vocoder carries its state. Wh
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -229,7 +230,9 @@ class LiveGain:
         """The same, aligned with its source."""
         heard = torch.from_numpy(source)[None]
         levels = loudness(heard, self._hop), brightness(heard, self._hop)
-        gate = self._gate(levels[0], params.gate_db, levels[1])[0]
+        gate = torch.ones(len(source))
+        if params.gate_db > -math.inf:
+            gate = self._gate(levels[0], params.gate_db, levels[1])[0]
         if isinstance(self.voice, DiffusionSvcVoice):
             past = min(told.window.commit_start, PAST_FRAMES) * self._hop
             gate = gate * self.voice.audible(told.level)[0, past : past + len(source)]

@@ -26,8 +26,8 @@ from core.diff_svc.live import live_stream
 from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.diffnet import DiffNet, DiffNetSize
 from core.diffusion.gaussian import GaussianDiffusion, schedule_betas, schedule_buffers
-from core.voice import VOICES_FOLDER
 from core.vocoder.nsf_hifigan import NsfHifiGan
+from core.voice import VOICES_FOLDER
 from docs.figures.foreign_speed import VOCODER
 
 PUSHES = 3
@@ -60,9 +60,7 @@ def main() -> None:
     voice = full_size(given.vocoder)
     form = voice.config.mel
     sound, _ = load_mono(VOICES_FOLDER / "demo.flac", form.sample_rate)
-    print(
-        f"{'block':>6} {'steps':>5} {'content':>9} {'denoiser':>9} {'vocoder':>9} {'of two cores':>13}"
-    )
+    print(" block steps   content  denoiser   vocoder  of two cores")
     for steps in given.steps:
         for seconds in given.blocks:
             frames = round(seconds * form.frame_rate)

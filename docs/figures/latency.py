@@ -1,4 +1,4 @@
-"""Draws docs/figures/latency.png: what a window costs an imported voice, over context and lookahead.
+"""Draws docs/figures/latency.png: what a window costs an imported voice, over its two lengths.
 
     python -m docs.figures.latency FEATURES SPEAKER VOICE.safetensors CONTENT.safetensors
 
@@ -47,7 +47,7 @@ KINDS = {
 
 
 class Run(NamedTuple):
-    """units (N, D); f0 in Hz and voiced (N,); mel (M, N) and that of the wave (128, N), in log10."""
+    """units (N, D), f0 in Hz and voiced (N,), mel (M, N) in log10 and that of the wave (128, N)."""
 
     units: Tensor
     f0: Tensor
