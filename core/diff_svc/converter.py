@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.config import AudioConfig, StreamConfig, VoiceParams
+from core.diff_svc.config import FAST_SAMPLER, FAST_STEPS, ForeignConfig
 from core.diff_svc.convert import Keyed
 from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
 from core.diff_svc.foreign import EmbeddedVocoder, ForeignVoice, sounding
@@ -53,9 +54,10 @@ class MelStream:
     """Windows in, the mel of their committed frames out."""
 
     def __init__(self, voice: LiveVoices, stream: StreamConfig) -> None:
-        self.voice, self.sampler, self.seed = voice, stream.sampler, stream.seed
+        self.voice, self.seed = voice, stream.seed
+        self.sampler = stream.sampler or FAST_SAMPLER
         self._net = DiffNetStream(voice.diffusion.denoise_fn)
-        self._steps = stream.steps or max(voice.config.k_step // voice.config.speedup, 1)
+        self._steps = stream.steps or _steps(voice.config, stream.sampler)
 
     @property
     def steps(self) -> int:
@@ -78,9 +80,9 @@ class MelStream:
         n = told.cond.shape[2]
         key = Keyed(self.voice, self.seed, told.window.commit_start)
         self._net.begin(told.cond, told.commit)
-        method = self.sampler or config.sampler
-        speedup = max(min(round(config.k_step / self._steps), config.k_step - 1), 1)
-        x = walk(diffusion, self._net, key.start(n), method, config.k_step, speedup, key.fresh(n))
+        top = config.k_step
+        speedup = max(min(round(top / self._steps), top - 1), 1)
+        x = walk(diffusion, self._net, key.start(n), self.sampler, top, speedup, key.fresh(n))
         return diffusion.denormalise(x)
 
 
@@ -288,6 +290,12 @@ def convert_windowed(
     wet = (wet * np.concatenate(gains))[: len(wave)]
     mixed: Wave = wet + np.float32(params.dry_mix) * (wave - wet)
     return mixed
+
+
+def _steps(config: ForeignConfig, sampler: str | None) -> int:
+    """Few with the default sampler; with one that is asked for, the voice's own."""
+    own = max(config.k_step // config.speedup, 1)
+    return min(FAST_STEPS, own) if sampler is None else own
 
 
 def speaker_of(voice: ForeignVoice, params: VoiceParams) -> int:

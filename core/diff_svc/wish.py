@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +30,14 @@ class ForeignWish:
 
     def converter(self) -> ForeignConverter:
         """The voice as a block processor."""
-        from core.diff_svc.converter import ForeignConverter
+        from core.diff_svc.converter import ForeignConverter, LiveVoices
         from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
         from core.diff_svc.voice import DiffSvcVoice
 
-        loads = {"diff-svc": DiffSvcVoice.load, "diffusion-svc": DiffusionSvcVoice.load}
+        loads: dict[str, Callable[[Path], LiveVoices]] = {
+            "diff-svc": DiffSvcVoice.load,
+            "diffusion-svc": DiffusionSvcVoice.load,
+        }
         return ForeignConverter(loads[self.family](self.path), self.stream, self.params)
 
     def refusal(self) -> VoiceChangerError:
