@@ -25,6 +25,8 @@ from realtime.options import add_latency_options, add_live_options
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
     from core.diff_svc.config import ForeignConfig
+    from core.diff_svc.wish import ForeignWish
+    from core.streaming.converter import StreamingConverter
     from core.voice import VoiceModel
     from offline.convert import Converted, Progress
     from offline.convert_jobs import ConvertGroup
@@ -186,6 +188,9 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
         help="up (or down), or auto: from your median pitch to the speaker's (default: auto)",
     )
     parser.add_argument(
+        "--formant", type=float, metavar="SEMITONES", help="a smaller throat, below 0 a larger one"
+    )
+    parser.add_argument(
         "--level",
         type=number_or_auto,
         metavar="DB",
@@ -240,21 +245,39 @@ class _Wish:
 
         return VoiceModel.load(self.path)
 
+    def converter(self) -> StreamingConverter:
+        """The voice as a block processor."""
+        from core.streaming.converter import StreamingConverter
+
+        return StreamingConverter(self.load(), self.stream, self.params)
+
 
 def _wish(args: argparse.Namespace) -> _Wish:
-    from core.config import VoiceParams
-    from core.diffusion.samplers import get_sampler
-    from core.voice import find_voice, read_config
+    """Of a voice of moksori; an imported one is an error."""
+    wish = _live_wish(args)
+    if not isinstance(wish, _Wish):
+        raise wish.refusal()
+    return wish
 
+
+def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
+    from core.config import VoiceParams
+    from core.diff_svc.wish import foreign_wish
+    from core.diffusion.samplers import get_sampler
+    from core.voice import NATIVE, find_voice, kind_of, read_config, read_metadata
+
+    path = find_voice(args.voice)
+    if kind_of(read_metadata(path)) != NATIVE:
+        return foreign_wish(path, args)
     if args.sampler is not None:
         get_sampler(args.sampler)
-    path = find_voice(args.voice)
     config = read_config(path)
     stream = _stream(args, config)
     if not hasattr(args, "speaker"):  # bench and latency measure the voice as it is
         return _Wish(path, config, stream, VoiceParams())
     wishes = {
         "pitch_shift": args.shift,
+        "formant": args.formant,
         "level_shift": args.level,
         "gate_db": args.gate_db,
         "gain_db": args.gain_db,
@@ -294,7 +317,6 @@ def _live_threads(count: int = 1) -> None:
 
 def _demo(args: argparse.Namespace) -> int:
     from core.audio import load_mono, make_folder, save_audio
-    from core.streaming.converter import StreamingConverter
     from core.streaming.meter import StageMeter
     from core.voice import VOICES_FOLDER
     from realtime.loopback import LoopbackBackend
@@ -305,10 +327,10 @@ def _demo(args: argparse.Namespace) -> int:
     original, converted = args.output / "original.wav", args.output / "converted.wav"
     source = VOICES_FOLDER / "demo.flac"
     backend = LoopbackBackend(source, converted, clock="real")
-    wish = _wish(args)
+    wish = _live_wish(args)
     save_audio(original, *load_mono(source))
-    _live_threads()
-    converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+    _live_threads(wish.threads)
+    converter = wish.converter()
     meter = StageMeter(converter)
     session = LiveSession(meter, backend, params=wish.params)
     _say("streaming the packaged recording at its own speed ...")
@@ -321,7 +343,8 @@ def _demo(args: argparse.Namespace) -> int:
         play(LiveSession(converter, again, params=wish.params), None, _say)
     speaker = args.speaker or wish.config.speakers[0].name
     print(f"voice              {wish.config.name} ({speaker})")
-    automatic = ", automatic, at its end" if wish.params.pitch_shift is None else ""
+    by_itself = isinstance(wish, _Wish) and wish.params.pitch_shift is None
+    automatic = ", automatic, at its end" if by_itself else ""
     print(f"pitch shift        {converter.pitch_shift:+.1f} semitones{automatic}")
     print(f"block              {parts.block_ms:.1f} ms")
     print(f"declared latency   {parts.algorithmic_ms:.1f} ms, the block included", end="")
@@ -513,15 +536,16 @@ def _live(args: argparse.Namespace) -> int:
 
     check_options(args)
     sound = SoundParams(input_gain_db=args.input_gain_db, ceiling_db=args.ceiling_db)
-    wish = _as_tuned(_wish(args), args)
+    wish = _live_wish(args)
+    wish = _as_tuned(wish, args) if isinstance(wish, _Wish) else wish
     with opened(args, wish.config.audio.sample_rate) as (backend, words):
-        from core.streaming.converter import StreamingConverter
         from realtime.session import LiveSession
+        from realtime.suppress import Suppressed
 
         _live_threads(wish.threads)
-        converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+        converter = wish.converter()
         session = LiveSession(
-            converter,
+            Suppressed(converter) if args.suppress_noise else converter,
             backend,
             params=wish.params,
             sound=sound,
@@ -544,12 +568,11 @@ def _live(args: argparse.Namespace) -> int:
 
 
 def _latency(args: argparse.Namespace) -> int:
-    from core.streaming.converter import StreamingConverter
     from realtime.latency import describe, report
 
-    wish = _wish(args)
-    _live_threads()
-    parts = report(StreamingConverter(wish.load(), wish.stream, wish.params), args)
+    wish = _live_wish(args)
+    _live_threads(wish.threads)
+    parts = report(wish.converter(), args)
     if args.json:
         print(json.dumps({name: asdict(part) for name, part in parts.items()}))
     else:
@@ -685,10 +708,13 @@ def _import_voice(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from offline.bench import bench, describe
+    from offline.bench import bench, bench_foreign, describe
 
-    wish = _wish(args)
-    figures = bench(wish.load(), wish.stream, args.threads)
+    wish = _live_wish(args)
+    if isinstance(wish, _Wish):
+        figures = bench(wish.load(), wish.stream, args.threads)
+    else:
+        figures = bench_foreign(wish.converter(), args.threads)
     print(json.dumps(figures) if args.json else "\n".join(describe(figures)))
     return 0
 

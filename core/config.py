@@ -309,6 +309,8 @@ class VoiceParams:
     """Live knobs: what may change while sound runs.
 
     pitch_shift: semitones; None brings the speaker's median onto the target's (`core/shift.py`).
+    formant: semitones by which the voice's resonances move, its pitch staying what it is: above 0 a
+    smaller throat, below a larger one.
     level_shift: dB; None brings the speaker's level onto the target's (`core/level.py`).
     gate_db: input level (dB) under which the output is silent.
     gain_db: output gain. dry_mix: share of the input left as it is, 0 to 1.
@@ -325,8 +327,13 @@ class VoiceParams:
     dry_mix: float = 0.0
     speakers: tuple[float, ...] = (1.0,)
     retrieval: float = 0.3
+    formant: float = 0.0
 
     def __post_init__(self) -> None:
+        _require(
+            -12 <= self.formant <= 12,
+            f"formant must lie within +-12 semitones, got {self.formant}",
+        )
         _require(
             self.pitch_shift is None or -48 <= self.pitch_shift <= 48,
             f"pitch_shift must lie within +-48 semitones, got {self.pitch_shift}",

@@ -18,6 +18,7 @@ from core.diffusion.samplers import get_sampler
 from core.diffusion.schedules import karras_sigmas
 from core.errors import ConfigError
 from core.features import Conditions
+from core.formant import FormantGlide, FormantWarp
 from core.gate import Gate
 from core.level import AutoLevel
 from core.shift import AutoShift
@@ -52,6 +53,8 @@ class Synthesis:
         self._tape = NoiseTape(seed, config.mel.n_mels)
         self._gate = Gate(config.audio)
         self._ramp = SpeakerRamp()
+        self._formant = FormantGlide(config.audio.frame_rate)
+        self._warp = FormantWarp(config.audio, config.mel)
         medians = [speaker.f0_median for speaker in config.speakers]
         self._auto_shift = AutoShift(medians, config.audio.frame_rate)
         levels_db = [speaker.level_db for speaker in config.speakers]
@@ -80,6 +83,7 @@ class Synthesis:
         self._vocoder_state: SourceFilterState | None = None
         self._gate.reset()
         self._ramp.reset()
+        self._formant.reset()
         self._auto_shift.reset()
         self._auto_level.reset()
         self._auto_colour.reset()
@@ -92,7 +96,7 @@ class Synthesis:
         """
         started = time.perf_counter()
         wanted, gain = self.prepare(conditions, params)
-        made = self.speak(wanted)
+        made = self.speak(wanted, self._formant(params.formant, conditions.frames))
         self.stage_seconds["denoiser"] = self._denoised - started
         return made * gain
 
@@ -116,14 +120,18 @@ class Synthesis:
         gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
         return wanted, gate * 10 ** (params.gain_db / 20)
 
-    def speak(self, wanted: Conditions) -> Tensor:
+    def speak(self, wanted: Conditions, formant: Tensor | None = None) -> Tensor:
         """The next frames, prepared, of one voice or of several at once -> waves (B, frames * hop).
 
-        The waves are late by the vocoder's latency.
+        formant: semitones (1, T) of all of them, None for 0. The waves are late by the vocoder's
+        latency.
         """
         started = time.perf_counter()
-        mel = self._mel(wanted)
-        tint = self._auto_colour(mel, wanted)
+        told = wanted if formant is None else wanted.shifted(-formant)
+        mel = self._mel(told)
+        tint = self._auto_colour(mel, told)
+        if formant is not None:
+            mel, tint = self._warp(mel, formant), self._warp(tint, formant)
         self._denoised = time.perf_counter()
         made, self._vocoder_state = self._voice.vocoder(
             mel, wanted.f0, wanted.voiced, self._vocoder_state, tint=tint

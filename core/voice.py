@@ -113,8 +113,8 @@ def read_config(path: Path) -> VoiceConfig:
     metadata = read_metadata(path)
     if kind_of(metadata) != NATIVE:
         raise VoiceFileError(
-            f"{path} is a {kind_of(metadata)} voice; so far it converts files (moksori convert) and"
-            " does nothing else"
+            f"{path} is a {kind_of(metadata)} voice; it converts files and runs live (convert,"
+            " live, demo, bench) and does nothing else"
         )
     try:
         return from_dict(VoiceConfig, json.loads(metadata["config"]))

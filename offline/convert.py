@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,6 +29,17 @@ OFFLINE_BLOCK_FRAMES = 256  # 3 s at 44.1 kHz: long enough to be fast, short eno
 
 Progress = Callable[[float], None]
 """Called with the share of the file that is done, 0 to 1."""
+
+
+class WaveConverter(Protocol):
+    """What turns a file into another: a `StreamingConverter` or one of imported voices."""
+
+    sample_rate: int
+    block: int
+    latency: int
+
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def flush(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,24 @@ def convert_file(
             params = whole_file(voice, source, params)
         stream = replace(stream, block_frames=OFFLINE_BLOCK_FRAMES)
     converter = StreamingConverter(voice, stream, params)
+    quality = "live" if like_live else "high"
+    seconds, clipped = stream_file(converter, source, target, quality, progress)
+    return Converted(source, target, seconds, time.perf_counter() - started, clipped)
+
+
+def stream_file(
+    converter: WaveConverter,
+    source: Path,
+    target: Path,
+    quality: str = "high",
+    progress: Progress | None = None,
+) -> tuple[float, int]:
+    """A file block by block, its duration kept -> its seconds and saturated samples.
+
+    quality: of the resampler onto the converter's rate. The target appears when it is whole.
+    """
     with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
         counted = _Counted(reader, progress)
-        quality = "live" if like_live else "high"
         resampler = Resampler(reader.sample_rate, converter.sample_rate, quality)
         wanted = skipped = written = 0
         for block in _blocks(counted, resampler, converter.block):
@@ -76,11 +103,10 @@ def convert_file(
             wanted = round(counted.samples * converter.sample_rate / reader.sample_rate)
             writer.write(out[: max(wanted - written, 0)])
             written += min(len(out), max(wanted - written, 0))
-        rest = converter.flush()[converter.latency - skipped :]
-        writer.write(rest[: wanted - written])
-        clipped = reader.clipped
-        seconds = counted.samples / reader.sample_rate
-    return Converted(source, target, seconds, time.perf_counter() - started, clipped)
+        if written < wanted:
+            rest = converter.flush()[converter.latency - skipped :]
+            writer.write(rest[: wanted - written])
+        return counted.samples / reader.sample_rate, reader.clipped
 
 
 def whole_shift(voice: VoiceModel, source: Path, speakers: tuple[float, ...]) -> float | None:

@@ -17,6 +17,7 @@ from core.audio import AudioReader, AudioWriter, check_writable
 from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError, VoiceChangerError
 from core.features import Conditions
+from core.formant import FormantGlide
 from core.pipeline import Synthesis
 from core.resampler import Resampler
 from core.voice import VoiceModel
@@ -179,9 +180,12 @@ def _say(voice: VoiceModel, heard: Sequence[_Heard], stream: StreamConfig) -> li
             prepared.append(wanted)
             gains.append(gain)
         batch = _stacked(prepared)
+        formant = FormantGlide(voice.config.audio.frame_rate)(heard[0].params.formant, longest)
         for start in range(0, longest, step):
             stop = min(start + step, longest)
-            made[:, start * hop : stop * hop] = together.speak(batch.slice(start, stop))
+            made[:, start * hop : stop * hop] = together.speak(
+                batch.slice(start, stop), None if formant is None else formant[:, start:stop]
+            )
         made = (made * torch.cat(gains))[:, latency:]
     return list(made.numpy())
 

@@ -17,6 +17,9 @@ def add_live_options(live: argparse.ArgumentParser) -> None:
     )
     live.add_argument("--input-gain-db", type=float, default=0.0, help="before the voice")
     live.add_argument("--ceiling-db", type=float, default=0.0, help="the limiter's, below 0")
+    live.add_argument(
+        "--suppress-noise", action="store_true", help="take noise from your microphone (RNNoise)"
+    )
     live.add_argument("--record", type=Path, metavar="FILE", help="keep what was said")
     live.add_argument("--record-input", type=Path, metavar="FILE", help="keep what was heard")
     live.add_argument("--input", type=Path, metavar="FILE", help="loopback: what is heard")

@@ -31,6 +31,7 @@ CLOSE_SECONDS = 5.0
 FIRST_SECONDS = 5.0  # a driver may take its time to begin, until it has called so often:
 FIRST_CALLS = 100
 STUCK_SECONDS = 1.0  # without a callback: the device is as good as gone
+LONGEST_LATENCY = 0.2  # seconds an output that underran is given at most
 _SERVER_PORTS = ("pulse", "pipewire", "default")  # ALSA devices behind which the server is
 
 
@@ -53,7 +54,8 @@ class PortAudioBackend:
     input_device, output_device, monitor_device: a number of `list_devices`, an id, a part of a
     name, or None for the system's default (monitor: for none). sample_rate: the rate wanted, best
     the voice's own; where a device refuses it, one that both take, else each its own. latency:
-    seconds, or "low" or "high". prepare: called before devices are looked for. There may be one of
+    seconds, or "low" or "high": then an output that an underrun has killed gets twice what it had
+    when it is opened again. prepare: called before devices are looked for. There may be one of
     these at a time, as `refresh` restarts PortAudio.
     """
 
@@ -78,6 +80,8 @@ class PortAudioBackend:
             "monitor": monitor_device,
         }
         self._wanted_rate, self._wanted_latency = sample_rate, latency
+        self._output_latency = latency
+        self._underran = False  # the output, in this run
         self._options = options or HostOptions()
         self._prepare = prepare
         self._streams: list[Any] = []
@@ -103,13 +107,14 @@ class PortAudioBackend:
         if self._streams:
             raise DeviceError("these devices are already running; stop them first")
         self._callback = callback
-        self._calls = [0, 0]
+        self._calls, self._underran = [0, 0], False
         opening = self.input_device
         try:
             source = self._open(opening, "input", self.input_rate, self.input_block, self._hear)
             opening = self.output_device
             sink = self._open(opening, "output", self.sample_rate, self.block, self._speak)
-            self.latency = float(source.latency) + float(sink.latency)
+            self._spoken_latency = float(sink.latency)
+            self.latency = float(source.latency) + self._spoken_latency
             if self.monitor_device is not None:
                 opening, rate = self.monitor_device, self.monitor_rate
                 block = round(rate * BLOCK_SECONDS)
@@ -149,7 +154,7 @@ class PortAudioBackend:
                 samplerate=rate,
                 blocksize=block,
                 dtype="float32",
-                latency=self._wanted_latency,
+                latency=self._wanted_latency if direction == "input" else self._output_latency,
                 callback=call,
                 finished_callback=self._finished,
                 extra_settings=self._extras(device, direction),
@@ -180,6 +185,8 @@ class PortAudioBackend:
     def _speak(self, outdata: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
         callback = self._callback
         self._calls[1] += 1
+        if status and "underflow" in str(status):
+            self._underran = True
         if callback is None:
             outdata[:] = 0
         else:
@@ -214,6 +221,9 @@ class PortAudioBackend:
                     seen[side], since[side] = calls, now
                 patience = STUCK_SECONDS if calls > FIRST_CALLS else FIRST_SECONDS
                 if now - since[side] > patience:
+                    if self._underran and isinstance(self._wanted_latency, str):
+                        had = self._spoken_latency
+                        self._output_latency = min(2 * had, max(had, LONGEST_LATENCY))
                     self._lose(callback, f"gave no sign of life for {patience:.0f} s")
 
     def _resolve(self) -> None:

@@ -73,10 +73,14 @@ def server_devices() -> list[ServerDevice]:
 
 
 def modules() -> Iterator[tuple[int, str, str]]:
-    """Number, name and arguments of every module that is loaded."""
+    """Number, name and arguments of every module that is loaded.
+
+    PipeWire breaks the arguments of its own into lines, of which only the first is given here.
+    """
     for line in pactl("list", "short", "modules").splitlines():
-        number, name, *rest = line.split("\t")
-        yield int(number), name, rest[0] if rest else ""
+        number, *rest = line.split("\t")
+        if number.isdigit() and rest:
+            yield int(number), rest[0], rest[1] if len(rest) > 1 else ""
 
 
 @contextmanager

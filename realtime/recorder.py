@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio import AudioWriter
-from core.errors import AudioFileError, VoiceChangerError
+from core.errors import AudioFileError, ConfigError, VoiceChangerError
 
 ABANDONED_SECONDS = 86_400.0
 SALVAGE_BLOCK = 4096  # samples, as much as a FLAC frame
@@ -137,37 +137,73 @@ def _copy_what_is_there(part: Path, target: Path) -> None:
 
 
 class Recordings:
-    """The processor's output and input on files, or on none."""
+    """The processor's output and input on files, which may begin and end while sound runs.
+
+    The worker calls `put` and `news`, which never wait; the caller everything else.
+    """
 
     def __init__(
         self, output: str | Path | None, source: str | Path | None, sample_rate: int
     ) -> None:
-        self._output = self._source = None
+        self._sample_rate = sample_rate
+        self._changing = threading.Lock()
         self._told = False
-        if output is not None:
-            self._output = Recorder(output, sample_rate)
-        if source is not None:
-            self._source = Recorder(source, sample_rate)
+        self._files: _Files = (None, None)  # changed as one, so that both begin with one block
+        if output is not None or source is not None:
+            self.start(output, source)
+
+    def start(self, output: str | Path | None, source: str | Path | None) -> None:
+        """From the next block on. Raises where a file cannot be made, or others are being written.
+
+        output, source: what the processor gives and what it takes; at least one.
+        """
+        if output is None and source is None:
+            raise ConfigError("a recording needs a file for the output, the input or both")
+        if output is not None and source is not None and _same(output, source):
+            raise ConfigError(f"both recordings are {output}; choose two names")
+        with self._changing:
+            if any(self._files):
+                raise VoiceChangerError("a recording is running; stop it before the next")
+            made = None if output is None else Recorder(output, self._sample_rate)
+            try:
+                heard = None if source is None else Recorder(source, self._sample_rate)
+            except BaseException:
+                if made is not None:
+                    made.close()  # nothing was written, so nothing is left
+                raise
+            self._told = False
+            self._files = (made, heard)
 
     def put(self, heard: NDArray[np.float32], made: NDArray[np.float32]) -> None:
         """The next blocks (T,); they may change afterwards."""
-        if self._source is not None:
-            self._source.put(heard.copy())
-        if self._output is not None:
-            self._output.put(made.copy())
+        output, source = self._files
+        if source is not None:
+            source.put(heard.copy())
+        if output is not None:
+            output.put(made.copy())
 
     def news(self) -> VoiceChangerError | None:
         """The first error, once."""
-        if self._told:
-            return None
-        for recorder in (self._output, self._source):
-            if recorder is not None and recorder.error is not None:
-                self._told = True
-                return recorder.error
-        return None
+        error = None if self._told else _error_of(self._files)
+        self._told = self._told or error is not None
+        return error
 
-    def close(self) -> None:
-        """Completes the files."""
-        for recorder in (self._output, self._source):
-            if recorder is not None:
-                recorder.close()
+    def stop(self) -> VoiceChangerError | None:
+        """Completes the files; what went wrong with them, if that has not been told."""
+        with self._changing:
+            files, self._files = self._files, (None, None)
+            for recorder in files:
+                if recorder is not None:
+                    recorder.close()
+            return None if self._told else _error_of(files)
+
+
+_Files = tuple[Recorder | None, Recorder | None]
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    return Path(one).absolute() == Path(other).absolute()
+
+
+def _error_of(files: _Files) -> VoiceChangerError | None:
+    return next((file.error for file in files if file is not None and file.error is not None), None)

@@ -53,7 +53,8 @@ class LiveSession:
     slack_seconds: the output cushion for compute and jitter; None is one block.
     bypass: what is heard while the machine is too slow for the voice: "mute", or the input, "dry".
     on_event: called from the thread where it happens; must return soon and must not call `stop`.
-    record, record_input: files for the processor's output and input, complete after `stop`.
+    record, record_input: files for the processor's output and input from the first block on,
+    complete after `stop`; see also `start_recording`.
     """
 
     def __init__(
@@ -196,6 +197,22 @@ class LiveSession:
             raise VoiceChangerError(f"the session is {self._state.value}; start it first")
         worker.switch_to(following)
 
+    def start_recording(
+        self, output: str | Path | None = None, source: str | Path | None = None
+    ) -> None:
+        """From the next block on the processor's output or input, or both, go to new files.
+
+        Raises where one cannot be made, one is being written, or the session does not run.
+        """
+        if self._recordings is None or self._state not in (SessionState.RUNNING, SessionState.LOST):
+            raise VoiceChangerError(f"the session is {self._state.value}; start it first")
+        self._recordings.start(output, source)
+
+    def stop_recording(self) -> None:
+        """Completes the files, while sound goes on; waits for the disk. Harmless without any."""
+        if self._recordings is not None and (trouble := self._recordings.stop()) is not None:
+            self.recording_failed(trouble)
+
     def _make_worker(self, recordings: Recordings, warm_up_blocks: int) -> Worker:
         return Worker(
             self.processor,
@@ -229,10 +246,7 @@ class LiveSession:
             self._fail(VoiceChangerError(message))
         if hasattr(self.processor, "steps"):
             self.processor.steps = self._steps
-        if self._recordings is not None:
-            self._recordings.close()
-            if (trouble := self._recordings.news()) is not None:
-                self.recording_failed(trouble)
+        self.stop_recording()
 
     def worker_failed(self, error: BaseException) -> None:
         """The worker has died (its thread)."""

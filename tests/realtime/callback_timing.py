@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel, find_voice
 from realtime.backend import AudioBlock, AudioCallback
 from realtime.loopback import LoopbackBackend
-from realtime.session import LiveSession
+from realtime.remote import Engine, Listener, RemoteSession
+from realtime.session import LiveSession, SessionEvent
 from tests.command_line import DEMO, RATE
 
 
@@ -54,27 +56,47 @@ def busy(stop: threading.Event) -> None:
         sum(i * i for i in range(1000))
 
 
-def main(seconds: float = 30.0, switch_ms: float = 5.0) -> None:
-    sys.setswitchinterval(switch_ms / 1000)
+def embedded(seconds: float, on_event: Listener) -> LiveSession:
+    """The embedded voice on speech, in whichever process this is called."""
     torch.set_num_threads(1)
     speech = load_mono(DEMO, RATE)[0]
     wave = np.tile(speech, int(seconds * RATE / len(speech)) + 1)[: int(seconds * RATE)]
-    backend = Timed(wave)
-    session = LiveSession(StreamingConverter(VoiceModel.load(find_voice("embedded"))), backend)
+    converter = StreamingConverter(VoiceModel.load(find_voice("embedded")))
+    return LiveSession(converter, Timed(wave), on_event=on_event)
+
+
+def nobody(event: SessionEvent) -> None:
+    """Hears nothing."""
+
+
+def timings(session: LiveSession) -> tuple[list[float], list[float]]:
+    """Inside and overdue."""
+    assert isinstance(session.backend, Timed)
+    return session.backend.inside, session.backend.overdue
+
+
+def measure(words: str, session: LiveSession | RemoteSession) -> None:
+    """Runs a session to its end and tells its figures."""
+    session.start()
+    session.wait()
+    session.stop()
+    found = session.ask(timings) if isinstance(session, RemoteSession) else timings(session)
+    print(words)
+    for name, values in zip(("inside", "overdue"), found, strict=True):
+        p50, p99, p999 = 1e3 * np.percentile(values, (50, 99, 99.9))
+        print(f"  {name:<8} p50 {p50:.2f}  p99 {p99:.2f}  p99.9 {p999:.2f} ms, {len(values)}")
+    print(f"  xruns {session.stats.xruns}, bypassed {session.stats.bypassed_blocks} blocks")
+
+
+def main(seconds: float = 30.0, switch_ms: float = 5.0) -> None:
+    sys.setswitchinterval(switch_ms / 1000)
+    make = partial(embedded, seconds)
     stop = threading.Event()
-    for gui in (False, True):
-        if gui:
-            threading.Thread(target=busy, args=(stop,), daemon=True).start()
-            backend = Timed(wave)
-            session = LiveSession(session.processor, backend)
-        session.start()
-        session.wait()
-        session.stop()
-        print("beside a busy GUI thread" if gui else "beside the worker", f"{switch_ms:g} ms")
-        for name, values in (("inside", backend.inside), ("overdue", backend.overdue)):
-            p50, p99, p999 = 1e3 * np.percentile(values, (50, 99, 99.9))
-            print(f"  {name:<8} p50 {p50:.2f}  p99 {p99:.2f}  p99.9 {p999:.2f} ms, {len(values)}")
-        print(f"  xruns {session.stats.xruns}, bypassed {session.stats.bypassed_blocks} blocks")
+    measure(f"beside the worker, {switch_ms:g} ms", make(nobody))
+    with Engine() as engine:
+        threading.Thread(target=busy, args=(stop,), daemon=True).start()
+        measure(f"beside a busy GUI thread, {switch_ms:g} ms", make(nobody))
+        measure("the same, in an engine's process", RemoteSession(engine, make))
     stop.set()
 
 

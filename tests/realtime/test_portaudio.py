@@ -240,6 +240,31 @@ def test_callbacks_that_cease_are_a_loss(
     session.stop()
 
 
+@pytest.mark.parametrize(("wanted", "then"), [("low", 0.06), (0.03, 0.03)])
+def test_an_output_killed_by_an_underrun_gets_more_room(
+    sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch, wanted: Any, then: float
+) -> None:
+    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 0.5)
+    lost, back = threading.Event(), threading.Event()
+
+    def listen(event: SessionEvent) -> None:
+        if event.kind == "lost":
+            lost.set()
+        elif event.kind == "resumed":
+            back.set()
+
+    session = LiveSession(Identity(), PortAudioBackend(latency=wanted), on_event=listen)
+    session.start()
+    assert sd.streams["output"].options["latency"] == wanted
+    silence = np.zeros((480, 2), np.float32)
+    sd.streams["output"].options["callback"](silence, 480, None, "output underflow")
+    assert lost.wait(30)
+    assert back.wait(30)
+    assert sd.streams["output"].options["latency"] == then
+    assert sd.streams["input"].options["latency"] == wanted
+    session.stop()
+
+
 def test_a_driver_that_hangs_on_close_is_an_error(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.audio import load_mono
-from core.errors import AudioFileError, VoiceChangerError
+from core.errors import AudioFileError, ConfigError, VoiceChangerError
 from realtime.recorder import Recorder, Recordings, salvage
 from tests.command_line import ROOT
 
@@ -74,9 +74,43 @@ def test_a_full_disk_ends_the_recording_and_says_so(
     monkeypatch.setattr("core.audio.AudioWriter._append", full)
     block = np.zeros(1536, np.float32)
     recordings.put(block, block)
-    recordings.close()
-    error = recordings.news()
+    error = recordings.stop()
     assert isinstance(error, VoiceChangerError)
     assert "disk full" in str(error)
     assert recordings.news() is None  # told once
     recordings.put(block, block)  # and the sound goes on
+
+
+BLOCK = np.full(1536, 0.25, np.float32)
+
+
+def test_recordings_begin_and_end_while_sound_runs(tmp_path: Path) -> None:
+    recordings = Recordings(None, None, 44_100)
+    recordings.put(BLOCK, BLOCK)
+    for name, blocks in (("a", 3), ("b", 2)):
+        recordings.start(tmp_path / f"{name}.flac", tmp_path / f"{name}-in.flac")
+        with pytest.raises(VoiceChangerError, match="stop it before"):
+            recordings.start(tmp_path / "c.flac", None)
+        for _ in range(blocks):
+            recordings.put(BLOCK, 2 * BLOCK)
+        assert recordings.stop() is None
+        recordings.put(BLOCK, BLOCK)
+        made, heard = (load_mono(tmp_path / f"{name}{end}.flac")[0] for end in ("", "-in"))
+        np.testing.assert_allclose(made, np.full(blocks * 1536, 0.5), atol=1e-4)
+        np.testing.assert_allclose(heard, np.full(blocks * 1536, 0.25), atol=1e-4)
+    assert recordings.stop() is None  # harmless
+
+
+def test_a_second_file_that_cannot_be_made_leaves_no_first(tmp_path: Path) -> None:
+    recordings = Recordings(None, None, 44_100)
+    with pytest.raises(AudioFileError, match="does not exist"):
+        recordings.start(tmp_path / "a.flac", tmp_path / "no" / "b.flac")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="two names"):
+        recordings.start(tmp_path / "a.flac", tmp_path / "a.flac")
+    with pytest.raises(ConfigError, match="needs a file"):
+        recordings.start(None, None)
+    recordings.start(tmp_path / "a.flac", None)
+    recordings.put(BLOCK, BLOCK)
+    assert recordings.stop() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["a.flac"]
