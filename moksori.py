@@ -25,8 +25,11 @@ from realtime.options import add_latency_options, add_live_options
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
     from core.diff_svc.config import ForeignConfig
+    from core.diff_svc.wish import ForeignWish
+    from core.streaming.converter import StreamingConverter
     from core.voice import VoiceModel
     from offline.convert import Converted, Progress
+    from offline.convert_jobs import ConvertGroup
     from offline.import_voice import FileConverter
 
 Command = Callable[[argparse.Namespace], int]
@@ -107,6 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("--json", action="store_true", help="one line of JSON for each file")
     convert.add_argument("--jobs", type=int, default=1, help="processes, for many files")
+    convert.add_argument("--cluster", metavar="ADDRESS", help="of a Ray cluster, for very many")
     convert.add_argument(
         "--skip-done", action="store_true", help="leave out files whose result is newer than they"
     )
@@ -241,15 +245,32 @@ class _Wish:
 
         return VoiceModel.load(self.path)
 
+    def converter(self) -> StreamingConverter:
+        """The voice as a block processor."""
+        from core.streaming.converter import StreamingConverter
+
+        return StreamingConverter(self.load(), self.stream, self.params)
+
 
 def _wish(args: argparse.Namespace) -> _Wish:
-    from core.config import VoiceParams
-    from core.diffusion.samplers import get_sampler
-    from core.voice import find_voice, read_config
+    """Of a voice of moksori; an imported one is an error."""
+    wish = _live_wish(args)
+    if not isinstance(wish, _Wish):
+        raise wish.refusal()
+    return wish
 
+
+def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
+    from core.config import VoiceParams
+    from core.diff_svc.wish import foreign_wish
+    from core.diffusion.samplers import get_sampler
+    from core.voice import NATIVE, find_voice, kind_of, read_config, read_metadata
+
+    path = find_voice(args.voice)
+    if kind_of(read_metadata(path)) != NATIVE:
+        return foreign_wish(path, args)
     if args.sampler is not None:
         get_sampler(args.sampler)
-    path = find_voice(args.voice)
     config = read_config(path)
     stream = _stream(args, config)
     if not hasattr(args, "speaker"):  # bench and latency measure the voice as it is
@@ -296,7 +317,6 @@ def _live_threads(count: int = 1) -> None:
 
 def _demo(args: argparse.Namespace) -> int:
     from core.audio import load_mono, make_folder, save_audio
-    from core.streaming.converter import StreamingConverter
     from core.streaming.meter import StageMeter
     from core.voice import VOICES_FOLDER
     from realtime.loopback import LoopbackBackend
@@ -307,10 +327,10 @@ def _demo(args: argparse.Namespace) -> int:
     original, converted = args.output / "original.wav", args.output / "converted.wav"
     source = VOICES_FOLDER / "demo.flac"
     backend = LoopbackBackend(source, converted, clock="real")
-    wish = _wish(args)
+    wish = _live_wish(args)
     save_audio(original, *load_mono(source))
-    _live_threads()
-    converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+    _live_threads(wish.threads)
+    converter = wish.converter()
     meter = StageMeter(converter)
     session = LiveSession(meter, backend, params=wish.params)
     _say("streaming the packaged recording at its own speed ...")
@@ -323,7 +343,8 @@ def _demo(args: argparse.Namespace) -> int:
         play(LiveSession(converter, again, params=wish.params), None, _say)
     speaker = args.speaker or wish.config.speakers[0].name
     print(f"voice              {wish.config.name} ({speaker})")
-    automatic = ", automatic, at its end" if wish.params.pitch_shift is None else ""
+    by_itself = isinstance(wish, _Wish) and wish.params.pitch_shift is None
+    automatic = ", automatic, at its end" if by_itself else ""
     print(f"pitch shift        {converter.pitch_shift:+.1f} semitones{automatic}")
     print(f"block              {parts.block_ms:.1f} ms")
     print(f"declared latency   {parts.algorithmic_ms:.1f} ms, the block included", end="")
@@ -354,8 +375,8 @@ def _convert(args: argparse.Namespace) -> int:
     if one_by_name:
         check_writable(pairs[0][1], [pairs[0][0]])
         AudioReader(pairs[0][0]).close()
-    if args.jobs > 1 and len(pairs) > 1:
-        return _convert_in_jobs(pairs, args)
+    if len(pairs) > 1 and (args.cluster or args.jobs > 1 or _takes_several(args)):
+        return _convert_many(pairs, args)
     convert = _converter(args)
     failed = 0
     for source, target in pairs:
@@ -371,20 +392,48 @@ def _convert(args: argparse.Namespace) -> int:
     return _tell_all(failed, len(pairs))
 
 
-def _convert_in_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
+def _takes_several(args: argparse.Namespace) -> bool:
+    """Whether the voice of the options converts several files in one pass."""
+    from core.voice import NATIVE, find_voice, kind_of, read_metadata
+
+    return not args.like_live and kind_of(read_metadata(find_voice(args.voice))) == NATIVE
+
+
+def _convert_many(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
     from functools import partial
 
+    from core.audio import make_folder
     from offline.convert import Converted
-    from offline.convert_jobs import convert_jobs
+    from offline.convert_many import convert_many
 
+    for folder in {target.parent for _, target in pairs}:
+        make_folder(folder)
+    if args.cluster and Path(args.voice).is_file():
+        args.voice = str(Path(args.voice).resolve())  # workers are elsewhere
     failed = 0
-    for source, target, outcome in convert_jobs(pairs, partial(_converter, args), args.jobs):
+    make = partial(_group_converter, args)
+    for source, target, outcome in convert_many(pairs, make, args.jobs, args.cluster):
         if isinstance(outcome, Converted):
             _tell_converted(outcome, args)
         else:
             failed += 1
             _tell_failed(source, target, outcome, args)
     return _tell_all(failed, len(pairs))
+
+
+def _group_converter(args: argparse.Namespace) -> ConvertGroup:
+    """What converts several files, together where it can."""
+    from functools import partial
+
+    from offline.convert_together import convert_group, one_by_one
+
+    if not _takes_several(args):
+        convert = _converter(args)
+        return partial(
+            one_by_one, lambda source, target: convert(source, target, lambda done: None)
+        )
+    wish = _wish(args)
+    return partial(convert_group, wish.load(), params=wish.params, stream=wish.stream)
 
 
 def _tell_failed(source: Path, target: Path, error: Exception, args: argparse.Namespace) -> None:
@@ -487,14 +536,14 @@ def _live(args: argparse.Namespace) -> int:
 
     check_options(args)
     sound = SoundParams(input_gain_db=args.input_gain_db, ceiling_db=args.ceiling_db)
-    wish = _as_tuned(_wish(args), args)
+    wish = _live_wish(args)
+    wish = _as_tuned(wish, args) if isinstance(wish, _Wish) else wish
     with opened(args, wish.config.audio.sample_rate) as (backend, words):
-        from core.streaming.converter import StreamingConverter
         from realtime.session import LiveSession
         from realtime.suppress import Suppressed
 
         _live_threads(wish.threads)
-        converter = StreamingConverter(wish.load(), wish.stream, wish.params)
+        converter = wish.converter()
         session = LiveSession(
             Suppressed(converter) if args.suppress_noise else converter,
             backend,
@@ -519,12 +568,11 @@ def _live(args: argparse.Namespace) -> int:
 
 
 def _latency(args: argparse.Namespace) -> int:
-    from core.streaming.converter import StreamingConverter
     from realtime.latency import describe, report
 
-    wish = _wish(args)
-    _live_threads()
-    parts = report(StreamingConverter(wish.load(), wish.stream, wish.params), args)
+    wish = _live_wish(args)
+    _live_threads(wish.threads)
+    parts = report(wish.converter(), args)
     if args.json:
         print(json.dumps({name: asdict(part) for name, part in parts.items()}))
     else:
@@ -660,10 +708,13 @@ def _import_voice(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from offline.bench import bench, describe
+    from offline.bench import bench, bench_foreign, describe
 
-    wish = _wish(args)
-    figures = bench(wish.load(), wish.stream, args.threads)
+    wish = _live_wish(args)
+    if isinstance(wish, _Wish):
+        figures = bench(wish.load(), wish.stream, args.threads)
+    else:
+        figures = bench_foreign(wish.converter(), args.threads)
     print(json.dumps(figures) if args.json else "\n".join(describe(figures)))
     return 0
 

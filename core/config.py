@@ -183,12 +183,14 @@ class Speaker:
     """One target in a voice.
 
     f0_median in Hz. level_db: what the networks are told so that the voiced frames come out as loud
-    as the target's own, full scale being 0; None where unknown.
+    as the target's own, full scale being 0; None where unknown. spectrum_db: mean power of each mel
+    band of the target's speech (`core/colour.py`), or none.
     """
 
     name: str
     f0_median: float = 0.0
     level_db: float | None = None
+    spectrum_db: tuple[float, ...] = ()
     credit: str = ""
 
 
@@ -211,6 +213,12 @@ class VoiceConfig:
         _require(len(self.speakers) > 0, "a voice needs at least one speaker")
         _require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         hop, n_fft = self.audio.hop_length, self.vocoder.n_fft
+        for speaker in self.speakers:
+            bands = len(speaker.spectrum_db)
+            _require(
+                bands in (0, self.mel.n_mels),
+                f"spectrum_db of {speaker.name} needs {self.mel.n_mels} bands, got {bands}",
+            )
         _require(
             self.content.n_fft >= hop and (self.content.n_fft - hop) % 2 == 0,
             f"content n_fft must exceed hop_length ({hop}) evenly, got {self.content.n_fft}",

@@ -50,11 +50,11 @@ class FormantWarp:
         self._hz = mel_to_hz(centres)
 
     def __call__(self, mel: Tensor, semitones: Tensor) -> Tensor:
-        """mel (1, M, T), semitones (1, T) -> (1, M, T); beyond the edges their bands go on."""
+        """mel (B, M, T), semitones (1, T) -> (B, M, T); beyond the edges their bands go on."""
         factor = 2.0 ** (semitones[0].numpy() / 12)
         source = hz_to_mel(self._hz[:, None] / factor)  # (M, T): where a band comes from
         place = np.clip((source - self._low) / self._step - 1, 0, len(self._hz) - 1)
         below = torch.from_numpy(np.minimum(place.astype(np.int64), len(self._hz) - 2))
         share = (torch.from_numpy(place) - below).to(mel)
-        lower, upper = mel[0].gather(0, below), mel[0].gather(0, below + 1)
-        return torch.lerp(lower, upper, share)[None]
+        below = below.expand(len(mel), -1, -1)
+        return torch.lerp(mel.gather(1, below), mel.gather(1, below + 1), share)

@@ -2,7 +2,7 @@
 
 A Kaiser-windowed sinc read from a table by linear interpolation (J. O. Smith, "Digital Audio
 Resampling"), with resampy's published parameters. Its stride through the table is a whole number,
-which at odd ratios stretches the filter a little; that is kept. numpy only, whole waves only.
+which at odd ratios stretches the filter a little; that is kept. numpy only.
 """
 
 from __future__ import annotations
@@ -41,6 +41,41 @@ def resample_kaiser_best(wave: Wave, rate_in: int, rate_out: int) -> Wave:
         taps = bank[place % up]
         out[start : start + len(place)] = np.einsum("nw,nw->n", windows[place // up + 1], taps)
     return out
+
+
+class KaiserStream:
+    """`resample_kaiser_best` of a stream: the same samples, each once its filter is covered."""
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        divisor = gcd(rate_in, rate_out)
+        self.up, self.down = rate_out // divisor, rate_in // divisor
+        self._same = rate_in == rate_out
+        self._bank, self._reach = _polyphase_bank(self.up, self.down)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything heard."""
+        self._heard = np.zeros(self._reach)  # from sample _start on
+        self._start = -self._reach
+        self._given = 0
+
+    def push(self, wave: Wave) -> Wave:
+        """The next samples (T,) -> those of the output that hear nothing later."""
+        if self._same:
+            return wave.astype(np.float32, copy=True)
+        self._heard = np.concatenate([self._heard, wave.astype(np.float64)])
+        stop = self._start + len(self._heard)
+        until = max(-(-(stop - self._reach) * self.up // self.down), self._given)
+        place = np.arange(self._given, until) * self.down
+        windows = np.lib.stride_tricks.sliding_window_view(self._heard, self._bank.shape[1])
+        first = place // self.up - self._reach + 1 - self._start
+        out = np.einsum("nw,nw->n", windows[first], self._bank[place % self.up])
+        self._given = until
+        dropped = max(until * self.down // self.up - self._reach + 1 - self._start, 0)
+        self._heard = self._heard[dropped:]
+        self._start += dropped
+        made: Wave = out.astype(np.float32)
+        return made
 
 
 @lru_cache(maxsize=8)

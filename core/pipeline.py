@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.colour import AutoColour
 from core.config import StreamConfig, VoiceParams
 from core.diffusion.denoiser import StreamingDenoise
 from core.diffusion.noise import NoiseTape
@@ -58,8 +59,10 @@ class Synthesis:
         self._auto_shift = AutoShift(medians, config.audio.frame_rate)
         levels_db = [speaker.level_db for speaker in config.speakers]
         self._auto_level = AutoLevel(levels_db, config.audio.frame_rate)
+        self._auto_colour = AutoColour(config.speakers, config.mel.n_mels, config.audio.frame_rate)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
+        self._denoised = 0.0
         self.reset()
 
     @property
@@ -83,6 +86,7 @@ class Synthesis:
         self._formant.reset()
         self._auto_shift.reset()
         self._auto_level.reset()
+        self._auto_colour.reset()
         self._position = 0
 
     def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
@@ -91,6 +95,15 @@ class Synthesis:
         The wave is late by the vocoder's latency.
         """
         started = time.perf_counter()
+        wanted, gain = self.prepare(conditions, params)
+        made = self.speak(wanted, self._formant(params.formant, conditions.frames))
+        self.stage_seconds["denoiser"] = self._denoised - started
+        return made * gain
+
+    def prepare(self, conditions: Conditions, params: VoiceParams) -> tuple[Conditions, Tensor]:
+        """The next frames as the denoiser is to be told of them, and the gain (1, frames * hop) of
+        what it says.
+        """
         weights = torch.tensor(self._voice.config.weights(params.speakers))
         speaker = self._ramp(weights, conditions.frames)
         # both listen even while a fixed shift is wanted: they know the speaker when it is not
@@ -104,26 +117,34 @@ class Synthesis:
             speaker=speaker,
             units=self._voice.bank(conditions.units, speaker, params.retrieval),
         )
-        formant = self._formant(params.formant, conditions.frames)
-        if formant is None:
-            mel = self._mel(wanted)
-        else:
-            mel = self._warp(self._mel(wanted.shifted(-formant)), formant)
-        denoised = time.perf_counter()
-        made, self._vocoder_state = self._voice.vocoder(
-            mel, wanted.f0, wanted.voiced, self._vocoder_state
-        )
-        gain = 10 ** (params.gain_db / 20)
         gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
-        wave: Tensor = made * gate * gain
+        return wanted, gate * 10 ** (params.gain_db / 20)
+
+    def speak(self, wanted: Conditions, formant: Tensor | None = None) -> Tensor:
+        """The next frames, prepared, of one voice or of several at once -> waves (B, frames * hop).
+
+        formant: semitones (1, T) of all of them, None for 0. The waves are late by the vocoder's
+        latency.
+        """
+        started = time.perf_counter()
+        told = wanted if formant is None else wanted.shifted(-formant)
+        mel = self._mel(told)
+        tint = self._auto_colour(mel, told)
+        if formant is not None:
+            mel, tint = self._warp(mel, formant), self._warp(tint, formant)
+        self._denoised = time.perf_counter()
+        made, self._vocoder_state = self._voice.vocoder(
+            mel, wanted.f0, wanted.voiced, self._vocoder_state, tint=tint
+        )
         self.stage_seconds = {
-            "denoiser": denoised - started,
-            "vocoder": time.perf_counter() - denoised,
+            "denoiser": self._denoised - started,
+            "vocoder": time.perf_counter() - self._denoised,
         }
+        wave: Tensor = made
         return wave
 
     def _mel(self, conditions: Conditions) -> Tensor:
-        """The next frames' log mel, (1, M, frames)."""
+        """The next frames' log mel, (B, M, frames); all hear the same noise."""
         n = conditions.frames
         noise = self._tape.frames(self._position, n)
         self._position += n

@@ -51,10 +51,13 @@ class VoiceModel(nn.Module):
         self.analyser = Analyser(config, self.encoder)
         self.eval()
 
-    def save(self, path: Path) -> None:
-        """Writes the voice in half precision, under a temporary name first."""
+    def save(self, path: Path, card: str = "") -> None:
+        """Writes the voice in half precision, under a temporary name first.
+
+        card: JSON, what the voice was made of; for people, read by `read_metadata`.
+        """
         weights = {k: v.half() for k, v in self.state_dict().items()}
-        write_voice_file(path, weights, json.dumps(to_dict(self.config)))
+        write_voice_file(path, weights, json.dumps(to_dict(self.config)), card=card)
 
     @staticmethod
     def load(path: Path) -> VoiceModel:
@@ -90,7 +93,7 @@ class VoiceModel(nn.Module):
 
 
 def write_voice_file(
-    path: Path, weights: Mapping[str, Tensor], config: str, kind: str = NATIVE
+    path: Path, weights: Mapping[str, Tensor], config: str, kind: str = NATIVE, card: str = ""
 ) -> None:
     """Writes weights and a config (JSON) as a voice of some kind, under a temporary name first."""
     from safetensors.torch import save_file
@@ -98,6 +101,8 @@ def write_voice_file(
     metadata = {"format": FORMAT, "version": str(VERSION), "config": config}
     if kind != NATIVE:
         metadata["kind"] = kind
+    if card:
+        metadata["card"] = card
     temporary = path.with_suffix(".part")
     temporary.touch()
     mode = temporary.stat().st_mode  # as any new file's; safetensors lets only the owner read
@@ -111,8 +116,8 @@ def read_config(path: Path) -> VoiceConfig:
     metadata = read_metadata(path)
     if kind_of(metadata) != NATIVE:
         raise VoiceFileError(
-            f"{path} is a {kind_of(metadata)} voice; so far it converts files (moksori convert) and"
-            " does nothing else"
+            f"{path} is a {kind_of(metadata)} voice; it converts files and runs live (convert,"
+            " live, demo, bench) and does nothing else"
         )
     try:
         return from_dict(VoiceConfig, json.loads(metadata["config"]))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.audio import load_mono
 from core.config import StreamConfig, VoiceParams
+from core.diff_svc.converter import ForeignConverter, convert_windowed
 from core.errors import ConfigError
 from core.pipeline import convert, plan_for
 from core.streaming.converter import StreamingConverter
@@ -22,6 +23,7 @@ from offline.convert import OFFLINE_BLOCK_FRAMES
 _MIXED_BLOCKS = (1, 2, 5, 37, 3)  # frames
 
 MAX_THREADS = 256
+_FOREIGN_SECONDS = 4  # such a voice may be slower than sound
 
 
 def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str, float | int]:
@@ -76,6 +78,34 @@ def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str
         speeds.append(long.block / rate / (time.perf_counter() - started))
     figures["offline_threads"] = file_threads
     figures["offline_speed"] = float(np.median(speeds))
+    return figures
+
+
+def bench_foreign(converter: ForeignConverter, threads: int = 1) -> dict[str, float | int]:
+    """As `bench`, of an imported voice: its live path alone."""
+    if not 1 <= threads <= MAX_THREADS:
+        raise ConfigError(f"threads must lie between 1 and {MAX_THREADS}, got {threads}")
+    plan, rate = converter.plan, converter.sample_rate
+    wave, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
+    blocks = max(min(len(wave), _FOREIGN_SECONDS * rate) // plan.block, 1)
+    wave = np.resize(wave, blocks * plan.block)
+    torch.set_num_threads(threads)
+    meter = StageMeter(converter)
+    meter.push(wave[: plan.block])  # warm up
+    meter.reset()
+    pushed = [meter.push(wave[i * plan.block : (i + 1) * plan.block]) for i in range(blocks)]
+    block_ms = plan.milliseconds(plan.block)
+    figures: dict[str, float | int] = {
+        "threads": threads,
+        "block_ms": block_ms,
+        "latency_ms": plan.milliseconds(plan.algorithmic_latency),
+        "rtf": float(np.sum(meter.stages["block"])) / (blocks * block_ms),
+    }
+    quantiles = meter.quantiles()
+    figures |= dict(zip(("p50_ms", "p95_ms", "p99_ms"), quantiles["block"], strict=True))
+    figures |= {f"{stage}_ms": q[0] for stage, q in quantiles.items() if stage != "block"}
+    windowed = convert_windowed(converter.voice, wave, converter.params, converter.stream)
+    figures["plumbing_error"] = _distance(np.concatenate(pushed)[plan.latency :], windowed)
     return figures
 
 

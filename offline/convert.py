@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from core.audio import WRITABLE, AudioReader, AudioWriter, check_writable
-from core.config import StreamConfig, VoiceParams
+from core.config import StreamConfig, VoiceConfig, VoiceParams
 from core.errors import AudioFileError
 from core.features import loudness
 from core.level import gain_onto, speech_level
@@ -27,6 +29,17 @@ OFFLINE_BLOCK_FRAMES = 256  # 3 s at 44.1 kHz: long enough to be fast, short eno
 
 Progress = Callable[[float], None]
 """Called with the share of the file that is done, 0 to 1."""
+
+
+class WaveConverter(Protocol):
+    """What turns a file into another: a `StreamingConverter` or one of imported voices."""
+
+    sample_rate: int
+    block: int
+    latency: int
+
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def flush(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,24 @@ def convert_file(
             params = whole_file(voice, source, params)
         stream = replace(stream, block_frames=OFFLINE_BLOCK_FRAMES)
     converter = StreamingConverter(voice, stream, params)
+    quality = "live" if like_live else "high"
+    seconds, clipped = stream_file(converter, source, target, quality, progress)
+    return Converted(source, target, seconds, time.perf_counter() - started, clipped)
+
+
+def stream_file(
+    converter: WaveConverter,
+    source: Path,
+    target: Path,
+    quality: str = "high",
+    progress: Progress | None = None,
+) -> tuple[float, int]:
+    """A file block by block, its duration kept -> its seconds and saturated samples.
+
+    quality: of the resampler onto the converter's rate. The target appears when it is whole.
+    """
     with AudioReader(source) as reader, AudioWriter(target, converter.sample_rate) as writer:
         counted = _Counted(reader, progress)
-        quality = "live" if like_live else "high"
         resampler = Resampler(reader.sample_rate, converter.sample_rate, quality)
         wanted = skipped = written = 0
         for block in _blocks(counted, resampler, converter.block):
@@ -75,11 +103,10 @@ def convert_file(
             wanted = round(counted.samples * converter.sample_rate / reader.sample_rate)
             writer.write(out[: max(wanted - written, 0)])
             written += min(len(out), max(wanted - written, 0))
-        rest = converter.flush()[converter.latency - skipped :]
-        writer.write(rest[: wanted - written])
-        clipped = reader.clipped
-        seconds = counted.samples / reader.sample_rate
-    return Converted(source, target, seconds, time.perf_counter() - started, clipped)
+        if written < wanted:
+            rest = converter.flush()[converter.latency - skipped :]
+            writer.write(rest[: wanted - written])
+        return counted.samples / reader.sample_rate, reader.clipped
 
 
 def whole_shift(voice: VoiceModel, source: Path, speakers: tuple[float, ...]) -> float | None:
@@ -95,22 +122,31 @@ def whole_file(voice: VoiceModel, source: Path, params: VoiceParams) -> VoicePar
     """
     config = voice.config
     hop = config.audio.hop_length
-    stream = voice.analyser.f0.stream(OFFLINE_BLOCK_FRAMES)
+    stream = voice.analyser.f0_within(None).stream(OFFLINE_BLOCK_FRAMES)
     found, levels = [], []
     with AudioReader(source) as reader:
-        resampler = Resampler(reader.sample_rate, config.audio.sample_rate, "live")
+        resampler = Resampler(reader.sample_rate, config.audio.sample_rate, "high")
         for wave in _blocks(reader, resampler, OFFLINE_BLOCK_FRAMES * hop):
             found.append(stream.push(wave))
             levels.append(loudness(torch.from_numpy(wave)[None], hop)[0])
     found.append(stream.flush())
-    pitches = np.concatenate([f0[voiced] for f0, voiced in found])
-    voiced = torch.from_numpy(np.concatenate([voiced for _, voiced in found]))
-    level = speech_level(torch.cat(levels), voiced) if levels else None
+    f0, voiced = (torch.from_numpy(np.concatenate(each)) for each in zip(*found, strict=True))
+    if not levels:
+        return params
+    return aimed(config, params, f0, voiced, torch.cat(levels))
+
+
+def aimed(
+    config: VoiceConfig, params: VoiceParams, f0: Tensor, voiced: Tensor, level_db: Tensor
+) -> VoiceParams:
+    """As `whole_file`, by what was heard: f0 in Hz, voiced, loudness in dB, (T,) each."""
+    level = speech_level(level_db, voiced)
     if level is None:
         return params
     weights = torch.tensor(config.weights(params.speakers))[:, None]
     if params.pitch_shift is None:
-        centre = torch.tensor([math.log2(np.median(pitches))], dtype=torch.float64)
+        pitch = float(np.median(f0[voiced].numpy()))
+        centre = torch.tensor([math.log2(pitch)], dtype=torch.float64)
         medians = [speaker.f0_median for speaker in config.speakers]
         params = replace(params, pitch_shift=float(shift_onto(medians, weights, centre)))
     if params.level_shift is None:

@@ -9,14 +9,12 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from core.audio import make_folder
 from core.errors import VoiceChangerError
-from offline.convert import Converted, Progress
+from offline.convert_together import Outcome, Pair
 
-Convert = Callable[[Path, Path, Progress], Converted]
-Outcome = tuple[Path, Path, Converted | VoiceChangerError]
+ConvertGroup = Callable[[Sequence[Pair]], list[Outcome]]
 
-_convert: Convert | None = None  # of a worker process
+_convert: ConvertGroup | None = None  # of a worker process
 
 
 def is_done(source: Path, target: Path) -> bool:
@@ -28,33 +26,33 @@ def is_done(source: Path, target: Path) -> bool:
 
 
 def convert_jobs(
-    pairs: Sequence[tuple[Path, Path]], make: Callable[[], Convert], jobs: int
+    groups: Sequence[Sequence[Pair]], make: Callable[[], ConvertGroup], jobs: int
 ) -> Iterator[Outcome]:
-    """Converts pairs of (source, target) in `jobs` processes; outcomes as they come.
+    """Converts groups of (source, target) in `jobs` processes; outcomes as they come.
 
     make: loads the voice, in each process; must be picklable.
     """
-    for _, target in pairs:
-        make_folder(target.parent)
-    jobs = min(jobs, len(pairs))
+    jobs = min(jobs, len(groups))
     threads = max(1, (os.cpu_count() or 1) // max(jobs, 1))
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (make, threads)) as pool:
-        futures = {pool.submit(_work, *pair): pair for pair in pairs}
+        futures = {pool.submit(_work, group): group for group in groups}
         try:
             for future in as_completed(futures):
-                source, target = futures[future]
                 try:
-                    yield source, target, future.result()
-                except VoiceChangerError as error:
-                    yield source, target, error
+                    yield from future.result()
                 except BrokenProcessPool:
-                    words = f"{source}: a converting process was killed; convert it again"
-                    yield source, target, VoiceChangerError(words)
+                    yield from lost(futures[future])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(make: Callable[[], Convert], threads: int) -> None:
+def lost(group: Sequence[Pair]) -> list[Outcome]:
+    """What is said of files whose process was killed."""
+    words = "a converting process was killed; convert it again"
+    return [(s, t, VoiceChangerError(f"{s}: {words}")) for s, t in group]
+
+
+def _begin(make: Callable[[], ConvertGroup], threads: int) -> None:
     import signal
 
     import torch
@@ -65,6 +63,6 @@ def _begin(make: Callable[[], Convert], threads: int) -> None:
     _convert = make()
 
 
-def _work(source: Path, target: Path) -> Converted:
+def _work(group: Sequence[Pair]) -> list[Outcome]:
     assert _convert is not None
-    return _convert(source, target, lambda share: None)
+    return _convert(group)

@@ -49,8 +49,9 @@ def import_voice(args: argparse.Namespace) -> list[str]:
 def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     """A converter for files; options that mean nothing to such a voice are errors."""
     from core.diff_svc.convert import ConvertParams
+    from core.diff_svc.converter import LiveVoices
     from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
-    from core.diff_svc.foreign import ForeignVoice, read_foreign_config
+    from core.diff_svc.foreign import read_foreign_config
     from core.diff_svc.voice import DiffSvcVoice
     from offline.convert_foreign import convert_foreign_file
 
@@ -66,7 +67,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
         seed=args.seed,
         speaker=_speaker(config, args.speaker),
     )
-    voice: ForeignVoice
+    voice: LiveVoices
     if config.family == "diffusion-svc":
         voice = DiffusionSvcVoice.load(path)
     else:

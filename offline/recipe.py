@@ -21,6 +21,7 @@ from core.voice import VoiceModel
 from offline.bank import speaker_units
 from offline.checkpoint import load_average
 from offline.preprocess import Manifest, load_f0, load_wave
+from offline.spectrum import RECORDINGS, asked_spectrum
 from offline.train import Task
 
 _LEVEL_RECORDINGS = 12  # of each speaker, to measure what level a voice comes out at
@@ -167,7 +168,7 @@ def voice_config(name: str, speakers: Sequence[str]) -> VoiceConfig:
 
 
 def _audible(voice: VoiceModel, features: Path, manifest: Manifest) -> tuple[Speaker, ...]:
-    """The speakers, with the level that must be asked for so that their own comes out.
+    """The speakers, with level and spectrum that must be asked for so that their own come out.
 
     Networks that learn from log spectra speak about 1 dB softer than they are told.
     """
@@ -185,10 +186,12 @@ def _audible(voice: VoiceModel, features: Path, manifest: Manifest) -> tuple[Spe
             _, voiced = load_f0(features, utterance)
             heard = torch.from_numpy(voiced[: len(told)]) & (told > _AUDIBLE_DB)
             short.append((told - loudness(said, hop)[0])[heard].mean())
-        level = speaker.level_db
-        if level is not None:
-            level = round(level + float(torch.stack(short).nanmean()), 1)
-        speakers.append(replace(speaker, level_db=level))
+        if speaker.level_db is not None:
+            waves = (load_wave(features, u) for u in own[:: max(len(own) // RECORDINGS, 1)])
+            spectrum = asked_spectrum(voice, params, waves, speaker.level_db)
+            level = round(speaker.level_db + float(torch.stack(short).nanmean()), 1)
+            speaker = replace(speaker, level_db=level, spectrum_db=spectrum)
+        speakers.append(speaker)
     return tuple(speakers)
 
 

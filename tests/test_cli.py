@@ -88,6 +88,9 @@ def test_the_examples_of_the_readme_run(
         for word in words:
             if Path(word).suffix in WRITABLE:
                 save_audio(word, wave, RATE)
+        if words[1:] and words[1].endswith("/"):
+            Path(words[1]).mkdir()
+            save_audio(Path(words[1], "talk.wav"), wave, RATE)
         if "--help" in words:
             with pytest.raises(SystemExit) as end:
                 parse(words)

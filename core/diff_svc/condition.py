@@ -70,20 +70,42 @@ class Condition(nn.Module):
         units (B, N, H), mel2ph (B, T) with 0 in padding, log2_f0 and unvoiced (B, T); energy (B, T)
         for a voice that uses it; speaker (B,) for one with several.
         """
+        rows = gather_units(self.encode(units), mel2ph)
+        return self.told(rows, log2_f0, unvoiced, energy, speaker, mel2ph > 0)
+
+    def encode(self, units: Tensor) -> Tensor:
+        """units (B, N, H) -> what the frames are told of them, (B, N, H)."""
+        encoded: Tensor = units if self.encoder is None else self.encoder(units)
+        return encoded
+
+    def told(
+        self,
+        rows: Tensor,
+        log2_f0: Tensor,
+        unvoiced: Tensor,
+        energy: Tensor | None = None,
+        speaker: Tensor | None = None,
+        real: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """As `forward`, of encoded units on the mel grid already: rows (B, T, H).
+
+        real (B, T): False in padding; None is all real.
+        """
         form = self.form
-        encoded = units if self.encoder is None else self.encoder(units)
-        cond = gather_units(encoded, mel2ph)
-        f0 = pitch_hz(log2_f0, unvoiced, form.use_uv, mel2ph == 0)
+        f0 = pitch_hz(log2_f0, unvoiced, form.use_uv, None if real is None else ~real)
+        cond = rows
         if self.pitch_embed is not None:
-            rows = coarse_pitch(f0, form.bins, form.f0_min, form.f0_max)
-            cond = cond + self.pitch_embed(rows)
+            bins = coarse_pitch(f0, form.bins, form.f0_min, form.f0_max)
+            cond = cond + self.pitch_embed(bins)
         if self.energy_embed is not None:
             assert energy is not None, "this voice is conditioned on energy"
-            rows = (energy * form.bins / _ENERGY_TOP).floor().clamp(max=form.bins - 1).long()
-            cond = cond + self.energy_embed(rows)
+            bins = (energy * form.bins / _ENERGY_TOP).floor().clamp(max=form.bins - 1).long()
+            cond = cond + self.energy_embed(bins)
         if self.spk_embed_proj is not None and speaker is not None:
             cond = cond + self.spk_embed_proj(speaker)[:, None]
-        return (cond * (mel2ph > 0)[..., None]).transpose(1, 2), f0
+        if real is not None:
+            cond = cond * real[..., None]
+        return cond.transpose(1, 2), f0
 
 
 def _table(weight: Tensor | None) -> nn.Embedding | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.config import AudioConfig
 from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
-from core.diff_svc.foreign import ForeignVoice
+from core.diff_svc.foreign import UNIT_RATE, ForeignVoice
 from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.noise import NoiseTape
 from core.errors import ConfigError
@@ -24,7 +24,6 @@ from core.kaiser_best import resample_kaiser_best
 
 Wave = NDArray[np.float32]
 
-UNIT_RATE = 16_000
 _SHORTEST = UNIT_RATE // 20  # samples at 16 kHz
 _SOURCE_STREAM = 2  # of the noise tape: 0 starts the diffusion, 1 is the embedded vocoder's
 

@@ -18,7 +18,9 @@ from core.diff_svc.config import ForeignConfig
 from core.diff_svc.foreign import ForeignVoice, State, load_voice, part_of
 from core.diff_svc.unit2mel import Unit2Mel
 from core.diff_svc.walk import Fresh
+from core.diffusion.gaussian import GaussianDiffusion
 from core.f0.praat import PraatConfig, praat_pitch
+from core.f0.praat_stream import PitchGrid
 
 Wave = NDArray[np.float32]
 
@@ -104,3 +106,44 @@ class DiffusionSvcVoice(ForeignVoice):
         heard = (20 * torch.log10(level.clamp(min=1e-5)) > _SILENT_DB).to(volume)
         samples = volume.shape[1] * self.config.mel.hop_length
         return F.interpolate(heard, size=samples, mode="linear", align_corners=False)[:, 0]
+
+    @property
+    def diffusion(self) -> GaussianDiffusion:
+        """Of the model's decoder."""
+        return self.unit2mel.decoder
+
+    def unit_of(self, frames: Tensor) -> Tensor:
+        """Absolute frames -> the unit, from 0, of each in a stream: the nearest before."""
+        per_unit = self.frames_per_unit
+        return (frames * per_unit.denominator).div(per_unit.numerator, rounding_mode="floor")
+
+    @property
+    def pitch_grid(self) -> PitchGrid:
+        """Where the frames of its f0 lie in a stream."""
+        form = self.config.mel
+        return PitchGrid(form.sample_rate, form.hop_length, 0, 0)
+
+    def encode(self, units: Tensor) -> Tensor:
+        """Units (B, N, D) as they are."""
+        return units
+
+    def level(self, wave: Tensor) -> Tensor:
+        """wave (B, n) -> the volume of its frames."""
+        return self.volume(wave)
+
+    def told(
+        self,
+        rows: Tensor,
+        log2_f0: Tensor,
+        unvoiced: Tensor,
+        level: Tensor,
+        semitones: float,
+        speaker: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Frames of a stream -> the denoiser's condition (B, H, T) and f0 in Hz (B, T).
+
+        rows (B, T, D): of `encode`. log2_f0, unvoiced and level (B, T).
+        """
+        f0 = (2**log2_f0).clamp(min=self.config.pitch.f0_min) * 2 ** (semitones / 12)
+        chosen = torch.full((len(f0),), speaker)
+        return self.unit2mel.condition(rows, f0, level, chosen), f0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from core.config import from_dict, to_dict
 from core.diff_svc.config import ForeignConfig
 from core.diff_svc.mel import LN_OF_10
 from core.errors import ConfigError, VoiceFileError
+from core.f0.frames import DEFAULT_F0
 from core.pipeline import LOUDEST_MEL
 from core.voice import (
     DEFAULT_VOICE,
@@ -26,6 +28,8 @@ from core.voice import (
 )
 
 State = Mapping[str, Tensor]
+
+UNIT_RATE, UNIT_HOP = 16_000, 320
 
 
 class ForeignVoice(nn.Module):
@@ -77,9 +81,7 @@ class ForeignVoice(nn.Module):
         voiced (B, T): for the embedded vocoder, which knows breath from tone; None is where f0 > 0.
         rand_ini, noise: of the other vocoders' source; None is none.
         """
-        clipped = mel.clamp(self.config.mel_min, self.config.mel_max)
-        as_it_is = self.config.vocoder == "hifigan-24k" or self.config.mel.natural_log
-        heard = clipped if as_it_is else clipped * LN_OF_10
+        heard = self.vocoder_mel(mel)
         if self.vocoder is None:
             raise VoiceFileError(f"voice {self.config.name} holds no vocoder of its own")
         if isinstance(self.vocoder, EmbeddedVocoder):
@@ -87,6 +89,19 @@ class ForeignVoice(nn.Module):
             return made
         wave: Tensor = self.vocoder(heard, f0, rand_ini, noise)
         return wave
+
+    def vocoder_mel(self, mel: Tensor) -> Tensor:
+        """mel (B, M, T) as the diffusion makes it -> as the vocoder hears it."""
+        clipped = mel.clamp(self.config.mel_min, self.config.mel_max)
+        if self.config.vocoder == "hifigan-24k" or self.config.mel.natural_log:
+            return clipped
+        return clipped * LN_OF_10
+
+    @property
+    def frames_per_unit(self) -> Fraction:
+        """Mel frames that a content unit of 20 ms lasts in a stream."""
+        form = self.config.mel
+        return Fraction(UNIT_HOP * form.sample_rate, UNIT_RATE * form.hop_length)
 
 
 class EmbeddedVocoder(nn.Module):
@@ -99,12 +114,17 @@ class EmbeddedVocoder(nn.Module):
 
     def forward(self, mel: Tensor, f0: Tensor, voiced: Tensor) -> Tensor:
         """mel (B, M, T) in natural log, f0 (B, T), voiced (B, T) -> wave (B, T * hop)."""
-        more = [torch.cat([part, part[..., -1:]], -1) for part in (mel, f0, voiced)]
+        more = [torch.cat([part, part[..., -1:]], -1) for part in (mel, sounding(f0), voiced)]
         wave, _ = self.vocoder(more[0].clamp(max=LOUDEST_MEL), *more[1:])
         late = self.vocoder.latency
         samples = mel.shape[2] * self.vocoder.audio.hop_length
         made: Tensor = wave[:, late : late + samples]
         return made
+
+
+def sounding(f0: Tensor) -> Tensor:
+    """Without the 0 Hz of unvoiced frames, which has no logarithm."""
+    return torch.where(f0 > 0, f0, DEFAULT_F0)
 
 
 def save_foreign(path: Path, config: ForeignConfig, weights: State) -> None:

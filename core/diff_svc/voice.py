@@ -20,6 +20,7 @@ from core.diff_svc.walk import Fresh, begin, walk
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.original import bind
 from core.errors import ConfigError
+from core.f0.praat_stream import PitchGrid, file_grid
 
 
 @dataclass(frozen=True)
@@ -127,3 +128,43 @@ class DiffSvcVoice(ForeignVoice):
         predict = bind(diffusion, cond, mask)
         made = walk(diffusion, predict, x, method or config.sampler, start, speedup, fresh)
         return diffusion.denormalise(made)
+
+    def unit_of(self, frames: Tensor) -> Tensor:
+        """Absolute frames -> the unit, from 0, of each in a stream, late as in `align`."""
+        per_unit = self.frames_per_unit
+        p, q = per_unit.numerator, per_unit.denominator
+        return ((2 * frames - 1) * q + 2 * p - 1).div(2 * p, rounding_mode="floor").clamp(min=1) - 1
+
+    def encode(self, units: Tensor) -> Tensor:
+        """Units of a window (B, N, D) -> what its frames are told of them, (B, N, H)."""
+        return self.condition.encode(units)
+
+    @property
+    def pitch_grid(self) -> PitchGrid:
+        """Where the frames of its f0 lie in a stream."""
+        form = self.config.mel
+        return file_grid(form.sample_rate, form.hop_length, self.config.pitch.f0_min)
+
+    def level(self, wave: Tensor) -> Tensor:
+        """wave (B, n) -> the energy of its frames where the voice heeds it, else zeros."""
+        if not self.config.pitch.use_energy:
+            return torch.zeros(len(wave), self.config.mel.frames(wave.shape[1]))
+        return energy(self.front_end(wave))
+
+    def told(
+        self,
+        rows: Tensor,
+        log2_f0: Tensor,
+        unvoiced: Tensor,
+        level: Tensor,
+        semitones: float,
+        speaker: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Frames of a stream -> the denoiser's condition (B, H, T) and f0 in Hz (B, T).
+
+        rows (B, T, H): of `encode`. log2_f0, unvoiced and level (B, T).
+        """
+        pitch = self.config.pitch
+        log2 = shift_pitch(log2_f0, semitones, pitch.f0_max, self.config.exact)
+        row = torch.full((len(log2),), speaker - 1)
+        return self.condition.told(rows, log2, unvoiced, level, row)

@@ -7,13 +7,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from core.diffusion.discrete import DiscreteSchedule
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
 from core.diffusion.original import Predict, sample_ddim, sample_ddpm, sample_plms
+from core.diffusion.samplers import get_sampler
+from core.diffusion.schedules import log_uniform_sigmas
 from core.errors import ConfigError, unknown_name
 
 Fresh = Callable[[int], Tensor]
 """Number of an executed step -> standard normal (B, M, T)."""
+
+
+LOG_METHODS = {"plms-log": "plms", "dpmpp-log": "dpmpp_2m", "unipc-log": "unipc"}
+"""Ways through levels even in log sigma, and the sampler of `samplers.py` that each takes."""
 
 
 def begin(
@@ -39,13 +46,15 @@ def walk(
 ) -> Tensor:
     """x (B, M, T) at step start - 1 -> the clean normalised mel, one step in `speedup` taken.
 
-    method: pndm (the original's PLMS), ddim, dpm-solver or unipc. speedup 1: DDPM, whatever the
-    method, with `fresh` noise.
+    method: pndm (the original's PLMS), ddim, dpm-solver or unipc; or of LOG_METHODS, over levels
+    even in log sigma. speedup 1: DDPM, whatever the method, with `fresh` noise.
     """
     if speedup <= 1:
         if fresh is None:
             raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")
         return sample_ddpm(diffusion, predict, x, start, fresh)
+    if method in LOG_METHODS:
+        return _over_levels(diffusion, predict, x, LOG_METHODS[method], start, speedup)
     betas, steps = diffusion.betas[:start], start // speedup
     walks: dict[str, Callable[[], Tensor]] = {
         "pndm": lambda: sample_plms(diffusion, predict, x, start, speedup),
@@ -54,5 +63,14 @@ def walk(
         "unipc": lambda: sample_unipc(predict, x, betas, steps),
     }
     if method not in walks:
-        raise unknown_name("sampler of imported voices", method, walks)
+        raise unknown_name("sampler of imported voices", method, [*walks, *LOG_METHODS])
     return walks[method]()
+
+
+def _over_levels(
+    diffusion: GaussianDiffusion, predict: Predict, x: Tensor, name: str, start: int, speedup: int
+) -> Tensor:
+    schedule = DiscreteSchedule(diffusion.alphas_cumprod.double().cpu().numpy())
+    top = schedule.sigma(start - 1)
+    sigmas = log_uniform_sigmas(max(round(start / speedup), 1), schedule.sigma(0), top)
+    return get_sampler(name)(schedule.denoise(predict), x / schedule.alpha(top), sigmas)

@@ -44,7 +44,7 @@ class DiffNet(nn.Module):
             nn.Linear(channels, 4 * channels), nn.Mish(), nn.Linear(4 * channels, channels)
         )
         self.residual_layers = nn.ModuleList(
-            _ResidualLayer(size, 2 ** (i % size.cycle)) for i in range(size.layers)
+            ResidualLayer(size, 2 ** (i % size.cycle)) for i in range(size.layers)
         )
         self.skip_projection = nn.Conv1d(channels, channels, 1)
         self.output_projection = nn.Conv1d(channels, size.n_mels, 1)
@@ -84,17 +84,22 @@ class DiffNet(nn.Module):
             x, skip = layer(x, embedded, bias, mask)
             skips = skip if skips is None else skips + skip
         assert skips is not None, "a DiffNet has at least one layer"
+        return self.ended(skips)
+
+    def ended(self, skips: Tensor) -> Tensor:
+        """The sum of what the layers skip (B, C, T) -> the noise (B, M, T)."""
         skips = skips / math.sqrt(len(self.residual_layers))
         noise: Tensor = self.output_projection(F.relu(self.skip_projection(skips)))
         return noise
 
 
-class _ResidualLayer(nn.Module):
+class ResidualLayer(nn.Module):
     """A gated dilated convolution with a residual and a skip output."""
 
     def __init__(self, size: DiffNetSize, dilation: int) -> None:
         super().__init__()
         channels = size.channels
+        self.dilation = dilation
         self.dilated_conv = nn.Conv1d(
             channels, 2 * channels, 3, padding=dilation, dilation=dilation
         )
@@ -108,7 +113,13 @@ class _ResidualLayer(nn.Module):
         y = x + self.diffusion_projection(embedded)[..., None]
         if mask is not None:
             y = y * mask
-        gate, filtered = (self.dilated_conv(y) + bias).chunk(2, 1)
+        return self.joined(x, self.dilated_conv(y) + bias)
+
+    def joined(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The layer's input (B, C, T), what its convolution and condition say (B, 2C, T) -> the
+        next layer's input and the skip, (B, C, T) each.
+        """
+        gate, filtered = z.chunk(2, 1)
         residual, skip = self.output_projection(torch.sigmoid(gate) * torch.tanh(filtered)).chunk(
             2, 1
         )
@@ -125,6 +136,6 @@ def diffnet_size(state: Mapping[str, Tensor], cycle: int) -> DiffNetSize:
     return DiffNetSize(n_mels, condition, channels, layers, cycle)
 
 
-def _residual(layer: nn.Module) -> _ResidualLayer:
-    assert isinstance(layer, _ResidualLayer)
+def _residual(layer: nn.Module) -> ResidualLayer:
+    assert isinstance(layer, ResidualLayer)
     return layer

@@ -35,7 +35,7 @@ class PraatConfig:
     voicing: float = 0.6
 
 
-class _Plan(NamedTuple):
+class Lengths(NamedTuple):
     """Lengths in samples: one period of f0_min, the window's half, the longest lag, the FFT."""
 
     period: int
@@ -63,28 +63,20 @@ def praat_pitch(
 ) -> Array:
     """wave (T,) -> f0 in Hz of Praat's own frames, 0 where unvoiced; none where it is too short."""
     config = PraatConfig(config.f0_min, min(config.f0_max, sample_rate / 2), config.voicing)
-    plan = _plan(sample_rate, config.f0_min)
+    plan = lengths(sample_rate, config.f0_min)
     x = wave.astype(np.float64)
-    centres = _centres(len(x), sample_rate, hop, config.f0_min)
+    centres = frame_centres(len(x), sample_rate, hop, config.f0_min)
     if plan.half < 2 or not len(centres):
         return np.zeros(0)
     loudest = float(np.abs(x - x.mean()).max())
     if loudest == 0:
         return np.zeros(len(centres))
-    tracker = _Path(config, _COST_STEP * sample_rate / hop)
-    for start in range(0, len(centres), _TILE):
-        correlation, intensity = _correlate(x, centres[start : start + _TILE], plan, loudest)
-        frames, frequency, strength = _candidates(
-            correlation, intensity > 0, sample_rate, plan, config
-        )
-        ends = np.searchsorted(frames, np.arange(1, len(intensity)))
-        found = zip(np.split(frequency, ends), np.split(strength, ends), strict=True)
-        for loudness, (own, strengths) in zip(intensity.tolist(), found, strict=True):
-            tracker.push(np.append(0.0, own), np.append(0.0, strengths), loudness)
-    return tracker.best()
+    path = BestPath(config, sample_rate, hop)
+    path.extend(x, centres, loudest)
+    return path.best()
 
 
-def _plan(sample_rate: int, f0_min: float) -> _Plan:
+def lengths(sample_rate: int, f0_min: float) -> Lengths:
     period = int(sample_rate / f0_min)
     half = int(_PERIODS / f0_min * sample_rate) // 2 - 1
     window = 2 * half
@@ -92,10 +84,10 @@ def _plan(sample_rate: int, f0_min: float) -> _Plan:
     n_fft = 1
     while n_fft < window * 1.5:
         n_fft *= 2
-    return _Plan(period, half, longest, window // 2, n_fft)
+    return Lengths(period, half, longest, window // 2, n_fft)
 
 
-def _centres(samples: int, sample_rate: int, hop: int, f0_min: float) -> NDArray[np.int64]:
+def frame_centres(samples: int, sample_rate: int, hop: int, f0_min: float) -> NDArray[np.int64]:
     """The last sample not after each frame's middle; frames lie evenly around the wave's.
 
     In seconds and in Praat's order: where a middle falls on a sample, rounding decides.
@@ -112,7 +104,7 @@ def _centres(samples: int, sample_rate: int, hop: int, f0_min: float) -> NDArray
 
 
 def _correlate(
-    x: Array, centres: NDArray[np.int64], plan: _Plan, loudest: float
+    x: Array, centres: NDArray[np.int64], plan: Lengths, loudest: float
 ) -> tuple[Array, Array]:
     """-> normalised autocorrelation (frames, kept_lags + 1) and intensity (frames,) in [0, 1]."""
     half, period = plan.half, plan.period
@@ -129,7 +121,7 @@ def _correlate(
     return raw / heard * (own[:, :1] / own), intensity
 
 
-def _autocorrelation(framed: Array, plan: _Plan) -> Array:
+def _autocorrelation(framed: Array, plan: Lengths) -> Array:
     power = np.abs(np.fft.rfft(framed, plan.n_fft)) ** 2
     lags: Array = np.fft.irfft(power)[:, : plan.kept_lags + 1]
     return lags
@@ -139,7 +131,7 @@ def _candidates(
     r: Array,
     sounding: NDArray[np.bool_],
     sample_rate: int,
-    plan: _Plan,
+    plan: Lengths,
     config: PraatConfig,
 ) -> tuple[NDArray[np.int64], Array, Array]:
     """r (frames, lags) -> the voiced candidates in order: frame, frequency (Hz) and strength."""
@@ -162,7 +154,7 @@ def _candidates(
 def _strongest(
     lags: NDArray[np.int64],
     both: Array,
-    plan: _Plan,
+    plan: Lengths,
     sample_rate: int,
     config: PraatConfig,
     most: int,
@@ -224,18 +216,36 @@ def _interpolate(y: Array, rows: NDArray[np.int64], places: Array, depth: int) -
     return values
 
 
-class _Path:
+class BestPath:
     """The best way through all frames' candidates: strong ones, few jumps."""
 
-    def __init__(self, config: PraatConfig, cost_scale: float) -> None:
-        self.config = config
+    def __init__(self, config: PraatConfig, sample_rate: int, hop: int) -> None:
+        cost_scale = _COST_STEP * sample_rate / hop
+        self.config, self.sample_rate = config, sample_rate
+        self.plan = lengths(sample_rate, config.f0_min)
         self.jump, self.voicing = _OCTAVE_JUMP_COST * cost_scale, _VOICING_COST * cost_scale
         self.frequencies: list[Array] = []
         self.came_from: list[NDArray[np.int64]] = []
         self.score = np.zeros(0)
 
-    def push(self, frequency: Array, strength: Array, intensity: float) -> None:
-        """The next frame's candidates."""
+    def extend(self, x: Array, centres: NDArray[np.int64], loudest: float) -> None:
+        """The next frames, around these samples of x. loudest: what intensities are measured by."""
+        for start in range(0, len(centres), _TILE):
+            r, intensity = _correlate(x, centres[start : start + _TILE], self.plan, loudest)
+            frames, frequency, strength = _candidates(
+                r, intensity > 0, self.sample_rate, self.plan, self.config
+            )
+            ends = np.searchsorted(frames, np.arange(1, len(intensity)))
+            found = zip(np.split(frequency, ends), np.split(strength, ends), strict=True)
+            for loudness, (own, strengths) in zip(intensity.tolist(), found, strict=True):
+                self._push(np.append(0.0, own), np.append(0.0, strengths), loudness)
+
+    def silence(self, frames: int) -> None:
+        """The next frames, in which there is nothing to hear."""
+        for _ in range(frames):
+            self._push(np.zeros(1), np.zeros(1), 0.0)
+
+    def _push(self, frequency: Array, strength: Array, intensity: float) -> None:
         config = self.config
         voiced = (frequency > 0) & (frequency < config.f0_max)
         silence = 2 - intensity / (_SILENCE / (1 + config.voicing))
@@ -257,9 +267,15 @@ class _Path:
         self.frequencies.append(frequency)
         self.score = local
 
+    def forget(self, count: int) -> None:
+        """Drops the first frames: `best` then begins with the one after them."""
+        del self.frequencies[:count], self.came_from[:count]
+
     def best(self) -> Array:
         """f0 of each frame on the best path, 0 where it is unvoiced."""
         chosen = np.zeros(len(self.frequencies))
+        if not len(chosen):
+            return chosen
         place = int(self.score.argmax())
         for frame in range(len(chosen) - 1, -1, -1):
             f0 = float(self.frequencies[frame][place])

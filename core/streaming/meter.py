@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.config import VoiceParams
-from core.streaming.converter import StreamingConverter
+
+
+class Staged(Protocol):
+    """A converter that says what each stage of its last push took."""
+
+    sample_rate: int
+    block: int
+    latency: int
+    params: VoiceParams
+    steps: int
+
+    @property
+    def stage_seconds(self) -> Mapping[str, float]: ...
+    def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def reset(self) -> None: ...
 
 
 class StageMeter:
-    """A BlockProcessor around a StreamingConverter; `stages`: the milliseconds of every push."""
+    """A BlockProcessor around a converter; `stages`: the milliseconds of every push."""
 
-    def __init__(self, converter: StreamingConverter) -> None:
+    def __init__(self, converter: Staged) -> None:
         self._converter = converter
         self.sample_rate = converter.sample_rate
         self.block = converter.block

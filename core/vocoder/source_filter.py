@@ -89,10 +89,12 @@ class SourceFilter(nn.Module):
         voiced: Tensor,
         state: SourceFilterState | None = None,
         noise: Tensor | None = None,
+        tint: Tensor | None = None,
     ) -> tuple[Tensor, SourceFilterState]:
         """mel (B, M, T), f0 in Hz (B, T), voiced bool (B, T) -> wave (B, T * hop), next state.
 
-        noise: (B, T * hop) in place of the keyed tape, for training.
+        noise: (B, T * hop) in place of the keyed tape, for training. tint: nepers by which bands
+        (B, M, T) come out stronger than the mel says.
         """
         batch, _, frames = mel.shape
         position = 0 if state is None else state.position
@@ -106,7 +108,7 @@ class SourceFilter(nn.Module):
         segments = excitation.unfold(2, 2 * self.step, self.step) * self.window  # (B, 2, 2T, hop)
         spectra = torch.fft.rfft(segments, n=self.config.n_fft)
 
-        filters, entry, convs = self._filters(mel, f0, voiced, state)
+        filters, entry, convs = self._filters(mel, f0, voiced, state, tint)
         wave = torch.fft.irfft((spectra * filters).sum(1), n=self.config.n_fft)  # (B, 2T, n_fft)
 
         overlap = self.config.n_fft // self.step
@@ -123,7 +125,12 @@ class SourceFilter(nn.Module):
         )
 
     def _filters(
-        self, mel: Tensor, f0: Tensor, voiced: Tensor, state: SourceFilterState | None
+        self,
+        mel: Tensor,
+        f0: Tensor,
+        voiced: Tensor,
+        state: SourceFilterState | None,
+        tint: Tensor | None,
     ) -> tuple[Tensor, ConvState, list[ConvState]]:
         """Complex gains of pulses and noise, (B, 2, 2T, bins)."""
         batch, _, frames = mel.shape
@@ -134,7 +141,8 @@ class SourceFilter(nn.Module):
         x, entry = self.entry(x, None if state is None else state.entry)
         x, convs = self.stack(x, None if state is None else state.convs)
         heads = self.head(self.norm(x)).reshape(batch, 2 * frames, 3, self.bins)
-        envelope = (frame_mel - self.level) @ self.from_mel  # (B, T, bins)
+        wanted = frame_mel if tint is None else frame_mel + tint.transpose(1, 2)
+        envelope = (wanted - self.level) @ self.from_mel  # (B, T, bins)
         envelope = envelope.repeat_interleave(2, dim=1)[:, :, None]
         log_gain = envelope + heads[:, :, (0, 2)]  # (B, 2T, 2, bins)
         cepstrum = torch.fft.irfft(log_gain, n=self.config.n_fft) * self.fold

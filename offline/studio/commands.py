@@ -15,6 +15,7 @@ def add_studio_commands(commands: Any) -> None:
 
     preprocess = _add(commands, "preprocess", _preprocess, "recordings of a project -> features")
     preprocess.add_argument("--workers", type=int, help="processes (default: one a core)")
+    preprocess.add_argument("--cluster", metavar="ADDRESS", help="of a Ray cluster, in their place")
     preprocess.add_argument("--json", action="store_true", help="one line of JSON for each event")
 
     train = _add(commands, "train", _train, "adapt the voice to the project, or go on with it")
@@ -63,7 +64,7 @@ def _preprocess(args: argparse.Namespace) -> int:
     start = project.config.train.start
     voice = read_config(find_voice(DEFAULT_VOICE if start == SCRATCH else start))
     with project.locked():
-        preprocess(project, teller(args.json), args.workers, voice)
+        preprocess(project, teller(args.json), args.workers, voice, args.cluster)
     return 0
 
 

@@ -18,6 +18,7 @@ from core.pipeline import convert
 from core.voice import VoiceModel
 from offline.bank import speaker_units
 from offline.preprocess import load_f0, load_wave
+from offline.spectrum import RECORDINGS, asked_spectrum
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.manifest import Take, TakesManifest, load_manifest, utterance
 from offline.studio.network import SPEAKER, Adapting, base_voice, voice_of
@@ -46,15 +47,16 @@ def export_project(project: Project, wish: str, target: Path | None) -> tuple[Pa
     voice = finished_voice(project, manifest, network, base)
     target = target or project.voice
     target.parent.mkdir(parents=True, exist_ok=True)
-    voice.save(target)
-    write_text(target.with_suffix(".json"), _card(project, manifest, saved.step))
+    card = _card(project, manifest, saved.step)
+    voice.save(target, card)
+    write_text(target.with_suffix(".json"), card)
     return target, saved.step
 
 
 def finished_voice(
     project: Project, manifest: TakesManifest, network: Adapting, base: VoiceModel
 ) -> VoiceModel:
-    """The voice with its bank, median pitch and level."""
+    """The voice with its bank, median pitch, level and spectrum."""
     config, rate = network.config, network.config.audio.sample_rate
     own = [utterance(take, project.config.name, rate) for take in manifest.takes]
     frames = sum(config.audio.frames(take.samples) for take in manifest.takes)
@@ -74,7 +76,12 @@ def finished_voice(
         voice.bank.units[0] = speaker_units(voice.encoder, project.features, own, size)
     if speaker.level_db is not None:
         asked = round(speaker.level_db + _softer(voice, project, manifest), 1)
-        voice.config = replace(config, speakers=(replace(speaker, level_db=asked),))
+        takes = manifest.takes[:: max(len(manifest.takes) // RECORDINGS, 1)]
+        waves = (load_wave(project.features, take) for take in takes)
+        same = VoiceParams(pitch_shift=0.0, level_shift=0.0)
+        spectrum = asked_spectrum(voice, same, waves, speaker.level_db)
+        speaker = replace(speaker, level_db=asked, spectrum_db=spectrum)
+        voice.config = replace(config, speakers=(speaker,))
     return voice
 
 
@@ -123,7 +130,7 @@ def _softer(voice: VoiceModel, project: Project, manifest: TakesManifest) -> flo
 
 
 def _card(project: Project, manifest: TakesManifest, step: int) -> str:
-    """What the voice was made of, beside it: settings and statistics of the recordings."""
+    """What the voice was made of, in and beside it: settings, statistics of the recordings."""
     settings = asdict(project.config)
     settings.pop("recordings")  # a path of this machine
     table = {"step": step, "statistics": asdict(manifest.statistics), "settings": settings}

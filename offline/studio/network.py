@@ -33,7 +33,9 @@ class Adapting(nn.Module):
         config = base.config
         scratch = settings.start == SCRATCH
         if scratch:
-            config = replace(config, denoiser=replace(config.denoiser, network=settings.network))
+            channels = settings.channels or config.denoiser.channels
+            wished = replace(config.denoiser, network=settings.network, channels=channels)
+            config = replace(config, denoiser=wished)
         self.config = replace(config, name=name, speakers=(Speaker(name),))
         speaker = base.denoiser.network.condition.speaker.weight.detach()
         fresh = VoiceModel(replace(self.config, content=replace(config.content, bank_size=0)))

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 
 from core.config import AudioConfig, MelConfig, VoiceConfig
 from core.errors import VoiceChangerError, first_line
+from offline.cluster import on_cluster
 from offline.studio.manifest import (
     Dropped,
     Statistics,
@@ -76,11 +77,16 @@ class _Work:
 
 
 def preprocess(
-    project: Project, report: Report, workers: int | None = None, voice: VoiceConfig | None = None
+    project: Project,
+    report: Report,
+    workers: int | None = None,
+    voice: VoiceConfig | None = None,
+    cluster: str | None = None,
 ) -> TakesManifest:
     """Makes every feature that is missing, then the manifest.
 
     workers: processes, None for one a core. voice: whose frame grid; the default voice's if None.
+    cluster: address of a Ray cluster, whose machines reach recordings and project.
     """
     voice = voice or VoiceConfig()
     config = project.config
@@ -98,7 +104,7 @@ def preprocess(
         for identity, path in sources
     ]
     found: dict[str, dict[str, Any]] = {}
-    worked = _worked(works, workers)
+    worked = _worked(works, workers) if cluster is None else _worked_on(cluster, works)
     for done in range(1, len(works) + 1):
         try:
             identity, result = next(worked)
@@ -145,6 +151,17 @@ def _worked(works: Sequence[_Work], workers: int | None) -> Iterator[tuple[str, 
                 yield futures[future].identity, future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _worked_on(cluster: str, works: Sequence[_Work]) -> Iterator[tuple[str, dict[str, Any]]]:
+    found = [replace(w, source=w.source.resolve(), features=w.features.resolve()) for w in works]
+    for work, result in on_cluster(cluster, _cutter, found):
+        words = f"{work.source.name} made its worker die; look into it, or leave it out"
+        yield work.identity, {"pieces": [], "error": words} if result is None else result
+
+
+def _cutter() -> Callable[[_Work], dict[str, Any]]:
+    return _cut
 
 
 def _quiet() -> None:

@@ -101,6 +101,7 @@ class TrainSettings:
 
     start: str = _set("embedded", "a voice to adapt (name or file), or scratch")
     network: str = _set("wavenet", "from scratch: wavenet or attention")
+    channels: int = _set(0, "from scratch: width of the network; 0: that of the default voice")
     method: str = _set("full", f"what adapts: {', '.join(METHODS)}")
     rank: int = _set(16, "of the low-rank changes")
     polish: bool = _set(True, "listen through the vocoder and its critics, and adapt it, too")
@@ -137,6 +138,7 @@ class TrainSettings:
             self.start != SCRATCH or self.method == "full",
             f'nothing is there to adapt from scratch: set method = "full", got "{self.method}"',
         )
+        _require(self.channels >= 0, f"channels must not be negative, got {self.channels}")
         _require(
             self.precision in ("auto", "float32", "bfloat16", "float16"),
             f'unknown precision "{self.precision}"; known: auto, bfloat16, float16, float32',

@@ -16,8 +16,9 @@ from torch import nn
 
 from core.errors import VoiceChangerError
 from core.voice import VoiceModel
+from offline.memory import is_out_of_memory
 from offline.studio.batches import Batch, BatchPlan, Crop, Item, collate
-from offline.studio.budget import frames_that_fit, is_out_of_memory
+from offline.studio.budget import frames_that_fit
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.events import Tell
 from offline.studio.items import load_items, split
@@ -367,8 +368,8 @@ class Training:
         if data["shape"] != _shape(self.settings):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " network, method, rank or polish; put these settings back, or remove that folder"
-                " to train anew"
+                " network, channels, method, rank or polish; put these settings back, or remove"
+                " that folder to train anew"
             )
         self.network.load_state_dict(data["network"])
         self.optimizer.load_state_dict(data["optimizer"])
@@ -385,6 +386,5 @@ class Training:
 
 
 def _shape(settings: TrainSettings) -> str:
-    return (
-        f"{settings.start} {settings.network} {settings.method} {settings.rank} {settings.polish}"
-    )
+    s = settings
+    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}"

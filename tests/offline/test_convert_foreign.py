@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +12,12 @@ from numpy.typing import NDArray
 
 from core.audio import load_mono, save_audio
 from core.diff_svc.convert import ConvertParams
+from core.diff_svc.converter import ForeignConverter, convert_windowed
 from core.diff_svc.voice import DiffSvcVoice
 from core.voice import find_voice, own_folder
 from offline import convert_foreign
-from offline.convert_foreign import convert_foreign_file
-from tests.command_line import Moksori, complaint
+from offline.convert_foreign import convert_foreign_file, wide_converter
+from tests.command_line import Moksori, complaint, live
 from tests.core.imports.foreign_voice import checkpoint, write_voice
 from tests.core.imports.test_checkpoint import Bomb
 from tests.toy import speechlike
@@ -79,6 +78,20 @@ def test_import_then_convert_by_name(
     assert len(load_mono(tmp_path / "exact.wav")[0]) == RATE
 
 
+def test_live_and_bench_by_name(
+    voice: str, moksori: Moksori, recording: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "live.wav"
+    options = ["--voice", voice, "--block-ms", 100, "--steps", 2]
+    said = moksori(*live(recording, target, "--clock", "virtual", "--shift", 3, *options))
+    assert said.code == 0, said.err
+    assert np.abs(load_mono(target)[0]).max() > 1e-4
+    figures = moksori("bench", *options, "--json").lines[0]
+    assert figures["plumbing_error"] < 1e-5
+    assert figures["latency_ms"] > figures["block_ms"]
+    complaint(moksori("bench", "--voice", voice, "--lookahead-ms", -1), "between 0 and 2000 ms")
+
+
 def test_the_newest_step_of_a_name_is_found(voice: str, moksori: Moksori, tmp_path: Path) -> None:
     for step in (1200, 900):
         path = write_voice(tmp_path / f"more{step}", {**checkpoint(), "global_step": step})
@@ -101,13 +114,15 @@ def test_what_an_imported_voice_cannot_do(
     )
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--sampler", "heun"),
-        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, pndm, unipc',
+        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, dpmpp-log, plms-log',
     )
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),
         "knows its speakers by number, 1 to 1",
     )
-    complaint(moksori("bench", "--voice", voice), "is a diff-svc voice; so far it converts files")
+    complaint(moksori("tune", "--voice", voice), "is a diff-svc voice; convert, live, demo")
+    complaint(moksori("bench", "--voice", voice, "--low-latency"), "takes --block-ms and")
+    complaint(moksori("demo", "--voice", voice, "--retrieval", 1), "leave out --retrieval")
     complaint(moksori("voices", "import", "diff-svc", tmp_path / "none.ckpt"), "no such file")
     complaint(moksori("convert", recording, target, "--voice", "gone"), "nyaru, nyaru_400")
     assert not target.exists()
@@ -142,50 +157,41 @@ def toy(voice: str) -> DiffSvcVoice:
     return DiffSvcVoice.load(find_voice(voice))
 
 
-def test_a_long_file_in_pieces(
-    toy: DiffSvcVoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows so short that a test has many."""
+    for name, seconds in (("_BLOCK", 0.5), ("_CONTEXT", 0.2), ("_LOOKAHEAD", 0.1)):
+        monkeypatch.setattr(convert_foreign, name, seconds)
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(22_050, 50_001), (44_100, 3000)])
+def test_a_file_keeps_its_length(
+    toy: DiffSvcVoice, narrow: None, tmp_path: Path, rate: int, samples: int
 ) -> None:
-    monkeypatch.setattr(convert_foreign, "_SHORTEST", 0.5)
-    monkeypatch.setattr(convert_foreign, "_LONGEST", 1.0)
-    monkeypatch.setattr(convert_foreign, "_CONTEXT", 0.2)
-    save_audio(tmp_path / "in.wav", speechlike(100_001, sample_rate=22_050), 22_050)
+    save_audio(tmp_path / "in.wav", speechlike(samples, sample_rate=rate), rate)
     shares: list[float] = []
     done = convert_foreign_file(
         toy, tmp_path / "in.wav", tmp_path / "out.wav", ConvertParams(), shares.append
     )
     made, _ = load_mono(tmp_path / "out.wav")
-    assert len(made) == round(100_001 * RATE / 22_050)
-    assert done.seconds == pytest.approx(100_001 / 22_050)
-    assert len(shares) >= 4
+    assert len(made) == round(samples * RATE / rate)
+    assert done.seconds == pytest.approx(samples / rate)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
 
 
-@pytest.mark.parametrize(("rate", "seconds"), [(44_100, 3.0), (48_000, 0.3), (22_050, 1.21)])
-def test_pieces_cover_a_file_and_are_cut_where_it_is_quiet(
-    rate: int, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(convert_foreign, "_SHORTEST", 0.5)
-    monkeypatch.setattr(convert_foreign, "_LONGEST", 1.0)
-    monkeypatch.setattr(convert_foreign, "_CONTEXT", 0.2)
-    wave = np.ones((1, round(seconds * rate)), np.float32)
-    wave[:, round(0.7 * rate) : round(0.75 * rate)] = 0
-
-    def blocks() -> Iterator[Wave]:
-        for start in range(0, wave.shape[1], 9999):
-            yield wave[:, start : start + 9999]
-
-    pieces = list(convert_foreign._pieces(blocks(), rate, RATE))
-    assert pieces[0].start == 0
-    assert pieces[-1].stop == wave.shape[1]
-    for before, after in pairwise(pieces):
-        assert before.stop == after.start
-        assert after.begin <= after.start - round(0.2 * rate)
-        assert after.begin * RATE % rate == 0
-    if seconds > 2:
-        assert 0.7 < pieces[0].stop / rate < 0.75
-    for piece in pieces:
-        assert piece.begin + piece.heard.shape[1] >= piece.stop
+def test_blocks_leave_no_seam(toy: DiffSvcVoice, narrow: None, tmp_path: Path) -> None:
+    """The wave is that of one vocoder over one mel, whatever the windows of the analysis."""
+    save_audio(tmp_path / "in.wav", speechlike(3 * RATE), RATE)
+    wave, _ = load_mono(tmp_path / "in.wav")
+    params = ConvertParams(semitones=2.0, speedup=100)
+    convert_foreign_file(toy, tmp_path / "in.wav", tmp_path / "out.wav", params)
+    made, _ = load_mono(tmp_path / "out.wav")
+    wide = wide_converter(toy, params, len(wave) / RATE)
+    wanted = convert_windowed(toy, wave, wide.params, wide.stream)
+    assert wide.plan.block < len(wave) / 4
+    assert np.abs(wanted).max() > 1e-3
+    assert np.abs(made - wanted.clip(-1, 1)).max() < 1e-4
 
 
 def test_a_failure_leaves_the_old_file(
@@ -197,7 +203,7 @@ def test_a_failure_leaves_the_old_file(
     def stop(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(convert_foreign, "convert_stretch", stop)
+    monkeypatch.setattr(ForeignConverter, "push", stop)
     with pytest.raises(KeyboardInterrupt):
         convert_foreign_file(toy, recording, target, ConvertParams())
     assert target.read_bytes() == b"old"

@@ -35,7 +35,9 @@ def test_a_whole_voice(folder: Path, tmp_path: Path) -> None:
     assert read_foreign_config(path) == imported.config
     voice = DiffSvcVoice.load(path)
     assert torch.isfinite(voice.units(torch.randn(1, 16_000))).all()
-    with pytest.raises(VoiceFileError, match="is a diff-svc voice; so far it converts files"):
+    with pytest.raises(
+        VoiceFileError, match="is a diff-svc voice; it converts files and runs live"
+    ):
         read_config(path)
 
 

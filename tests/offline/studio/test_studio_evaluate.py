@@ -17,6 +17,22 @@ from tests.offline.studio.studio_project import Told, make_project
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+PROBE = """<script>
+let errors = 0;
+addEventListener('error', () => errors++, true);
+const sounds = [...document.querySelectorAll('audio')];
+const heard = sounds.map(a => new Promise(done => {
+  a.addEventListener('loadedmetadata', () => done(a.duration > 0.5));
+  a.addEventListener('error', () => done(false));
+  a.load();
+}));
+addEventListener('load', async () => {
+  const told = (await Promise.all(heard)).filter(Boolean).length;
+  const seen = [...document.images].filter(i => i.naturalWidth > 100).length;
+  document.body.dataset.seen = `${seen} pictures, ${told} sounds, ${errors} errors`;
+});
+</script>"""
+
 
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("offline.studio.evaluate.bench", lambda voice, stream: {"rtf": 0.5})
@@ -37,12 +53,9 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip("no browser to open it with")
-    probe = (
-        "<script>addEventListener('load', () => { document.body.dataset.seen ="
-        " [...document.images].filter(i => i.naturalWidth > 100).length + ' pictures' })</script>"
-    )
-    page.write_text(text.replace("</body>", probe + "</body>"), encoding="utf-8")
+    page.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    options += [f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=5000"]
+    options += ["--host-resolver-rules=MAP * ~NOTFOUND"]  # no network
+    options += [f"--user-data-dir={tmp_path / 'browser'}", "--virtual-time-budget=20000"]
     said = subprocess.run([browser, *options, page.as_uri()], capture_output=True, text=True)
-    assert 'data-seen="4 pictures"' in said.stdout
+    assert 'data-seen="4 pictures, 4 sounds, 0 errors"' in said.stdout

@@ -139,3 +139,27 @@ def test_a_full_disk_ends_it_and_it_goes_on_later(
         with pytest.raises(VoiceChangerError, match=r"could not write .*free some space"):
             run(project)
     assert len(run(project).takes) >= 2
+
+
+@pytest.mark.parametrize("rate", [8000, 44_100, 96_000])
+def test_any_rate_comes_onto_the_grid(tmp_path: Path, rate: int) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for i in range(2):
+        soundfile.write(folder / f"{i}.wav", recording(3.0 + 1.5 * i, i, rate), rate)
+    takes = run(Project.create(tmp_path, "anna", folder)).takes
+    assert len(takes) >= 2
+    for take in takes:
+        assert take.samples == pytest.approx((take.end - take.start) * TOY.audio.sample_rate, abs=2)
+
+
+def test_another_speaker_among_them_is_flagged(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for i in range(8):
+        soundfile.write(folder / f"own_{i}.wav", recording(3.0 + 0.4 * i, i), RATE)
+    played = recording(7.0, 9)  # faster: another pitch, another throat
+    soundfile.write(folder / "other.wav", played, round(RATE * 1.75))
+    manifest = run(Project.create(tmp_path, "anna", folder))
+    strange = {take.source for take in manifest.takes if "stranger" in take.flags}
+    assert strange == {"other.wav"}

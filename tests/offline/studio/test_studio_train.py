@@ -20,7 +20,7 @@ from core.config import VoiceParams
 from core.diffusion.networks import NETWORKS
 from core.errors import VoiceChangerError
 from core.pipeline import convert
-from core.voice import VoiceModel
+from core.voice import VoiceModel, read_metadata
 from offline.studio import train as train_module
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.export import blend, export_project
@@ -83,6 +83,7 @@ def test_it_trains_tells_saves_and_exports(tmp_path: Path) -> None:
     card = json.loads(target.with_suffix(".json").read_text())
     assert len(card["statistics"]["spec_max"]) == TOY.mel.n_mels
     assert "recordings" not in card["settings"]
+    assert json.loads(read_metadata(target)["card"]) == card
 
     told.clear()
     train_project(project, told)  # its steps are done
