@@ -63,29 +63,32 @@ class VoiceModel(nn.Module):
     def load(path: Path) -> VoiceModel:
         """Reads a voice; a file that is none, or not whole, is a VoiceFileError."""
         config = read_config(path)
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
         try:
             voice = VoiceModel(config)
         except ConfigError as error:
             raise VoiceFileError(f"{path}: {error}") from None
-        weights = load_file(path)
         wanted = voice.state_dict()
-        missing, foreign = sorted(set(wanted) - set(weights)), sorted(set(weights) - set(wanted))
-        if missing or foreign:
-            raise VoiceFileError(
-                f"{path} does not fit its own config: {len(missing)} weights missing"
-                f"{_some(missing)}, {len(foreign)} foreign{_some(foreign)}; export the voice again"
-            )
-        for key, weight in weights.items():
-            if weight.shape != wanted[key].shape:
+        with safe_open(path, "pt") as weights, torch.no_grad():  # one at a time: memory stays low
+            found = set(weights.keys())
+            missing, foreign = sorted(set(wanted) - found), sorted(found - set(wanted))
+            if missing or foreign:
                 raise VoiceFileError(
-                    f"{path}: weight {key} should have shape {tuple(wanted[key].shape)}, has"
-                    f" {tuple(weight.shape)}; export the voice again"
+                    f"{path} does not fit its own config: {len(missing)} weights missing"
+                    f"{_some(missing)}, {len(foreign)} foreign{_some(foreign)}; export the voice"
+                    " again"
                 )
-            if not torch.isfinite(weight).all():
-                raise VoiceFileError(f"{path}: weight {key} is not finite; the training failed")
-        voice.load_state_dict({k: v.float() for k, v in weights.items()})
+            for key, own in wanted.items():
+                weight = weights.get_tensor(key)
+                if weight.shape != own.shape:
+                    raise VoiceFileError(
+                        f"{path}: weight {key} should have shape {tuple(own.shape)}, has"
+                        f" {tuple(weight.shape)}; export the voice again"
+                    )
+                if not torch.isfinite(weight).all():
+                    raise VoiceFileError(f"{path}: weight {key} is not finite; the training failed")
+                own.copy_(weight.float())
         return voice
 
 

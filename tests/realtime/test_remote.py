@@ -98,6 +98,21 @@ def test_knobs_and_voices_change_while_it_runs(warm: Engine) -> None:
         heard.next("started")
 
 
+def test_a_recording_begins_and_ends_there(warm: Engine, tmp_path: Path) -> None:
+    session, heard = remote(warm, there.endless)
+    with session:
+        heard.next("started")
+        session.start_recording(tmp_path / "out.flac", tmp_path / "in.flac")
+        goal = session.stats.blocks + 10
+        eventually(lambda: session.stats.blocks > goal)
+        with pytest.raises(VoiceChangerError, match="stop it before"):
+            session.start_recording(tmp_path / "more.flac")
+        session.stop_recording()
+        lengths = [len(load_mono(tmp_path / name)[0]) for name in ("out.flac", "in.flac")]
+        assert lengths[0] == lengths[1] > 0
+        assert session.state is SessionState.RUNNING
+
+
 def test_errors_there_are_raised_here_as_they_are(warm: Engine) -> None:
     session, _ = remote(warm, there.refusing)
     with pytest.raises(DeviceError, match="the microphone is in use"):

@@ -516,3 +516,30 @@ def test_input_that_loses_samples_gets_its_cushion_back() -> None:
     assert stats.silent_samples == 9 * 480  # the first call had no input yet: one block of surplus
     assert stats.dropped_samples == 0
     assert (backend.output[-30 * 480 :] == 1).all()
+
+
+def test_a_recording_begins_and_ends_while_sound_runs(tmp_path: Path) -> None:
+    """Both files hold the same blocks, from the one after the call to the one before the end."""
+
+    class Recorded(Identity):
+        def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+            if self.pushes == 5:
+                session.start_recording(tmp_path / "out.flac", tmp_path / "in.flac")
+            if self.pushes == 15:
+                session.stop_recording()
+            return super().push(block)
+
+    processor = Recorded()
+    wave = np.clip(noise(RATE), -0.9, 0.9)
+    session = LiveSession(processor, LoopbackBackend(wave, sample_rate=RATE), warm_up_blocks=0)
+    with pytest.raises(VoiceChangerError, match="start it first"):
+        session.start_recording(tmp_path / "out.flac")
+    play(session)
+    assert session.recording_error is None
+    made, heard = (load_mono(tmp_path / name)[0] for name in ("out.flac", "in.flac"))
+    block = processor.block
+    expected = wave[5 * block : 15 * block]
+    np.testing.assert_allclose(heard[: len(expected)], expected, atol=1e-4)
+    np.testing.assert_array_equal(made, heard)
+    assert len(made) == len(expected)
+    session.stop_recording()  # harmless
