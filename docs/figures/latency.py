@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from core.config import StreamConfig, VoiceConfig
 from core.content.hubert_soft import HubertSoft
 from core.diff_svc.config import MelFormat
-from core.diff_svc.converter import convert_windowed
+from core.diff_svc.converter import convert_windowed, foreign_plan
 from core.diff_svc.foreign import load_voice
 from core.diff_svc.mel import MelFrontEnd
 from core.diff_svc.voice import DiffSvcVoice
@@ -63,6 +63,8 @@ class Noting(DiffSvcVoice):
 
     def convert(self, wave: NDArray[np.float32], stream: StreamConfig) -> Run:
         self.rows: list[Tensor] = []
+        windows = foreign_plan(self, stream).windows(2 * len(wave) // self.config.mel.hop_length)
+        self.commits = (w.commit_stop - w.commit_start for w in windows)
         said = torch.from_numpy(convert_windowed(self, wave, stream=stream))
         mel, f0, voiced = self.spoken
         frames = len(wave) // self.config.mel.hop_length
@@ -72,7 +74,7 @@ class Noting(DiffSvcVoice):
         return Run(units[:frames], *(p[:frames] for p in parts), mel[0][:, :frames], heard)
 
     def told(self, rows: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-        self.rows.append(rows[:, : self.commit])
+        self.rows.append(rows[:, : next(self.commits)])
         return super().told(rows, *rest)
 
     def speak(self, mel: Tensor, f0: Tensor, voiced: Tensor | None = None, *rest: Any) -> Tensor:
