@@ -14,7 +14,7 @@ MEL_KINDS = ("nsf", "hifigan", "openvpi", "diffusion_svc")
 
 FAMILIES = ("diff-svc", "diffusion-svc")
 SAMPLERS = ("pndm", "ddim", "dpm-solver", "unipc", "plms-log", "dpmpp-log", "unipc-log")
-FAST_SAMPLER, FAST_STEPS = "unipc-log", 10
+FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "unipc-log", 10, 24
 """Of every imported voice unless told otherwise; docs/principles/foreign-samplers.md has why."""
 VOCODERS = ("embedded", "nsf-hifigan", "hifigan-24k")
 

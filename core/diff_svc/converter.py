@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.config import AudioConfig, StreamConfig, VoiceParams
-from core.diff_svc.config import FAST_SAMPLER, FAST_STEPS, ForeignConfig
+from core.diff_svc.config import FAST_SAMPLER, LIVE_STEPS, ForeignConfig
 from core.diff_svc.convert import Keyed
 from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
 from core.diff_svc.foreign import EmbeddedVocoder, ForeignVoice, sounding
@@ -295,7 +295,7 @@ def convert_windowed(
 def _steps(config: ForeignConfig, sampler: str | None) -> int:
     """Few with the default sampler; with one that is asked for, the voice's own."""
     own = max(config.k_step // config.speedup, 1)
-    return min(FAST_STEPS, own) if sampler is None else own
+    return min(LIVE_STEPS, own) if sampler is None else own
 
 
 def speaker_of(voice: ForeignVoice, params: VoiceParams) -> int:

@@ -73,4 +73,6 @@ def _over_levels(
     schedule = DiscreteSchedule(diffusion.alphas_cumprod.double().cpu().numpy())
     top = schedule.sigma(start - 1)
     sigmas = log_uniform_sigmas(max(round(start / speedup), 1), schedule.sigma(0), top)
-    return get_sampler(name)(schedule.denoise(predict), x / schedule.alpha(top), sigmas)
+    # the mel that a voice has learned lies within +-1, as the original's DDPM reckons, too
+    network = schedule.denoise(predict, clamp=1.0)
+    return get_sampler(name)(network, x / schedule.alpha(top), sigmas)

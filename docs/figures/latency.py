@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from core.config import StreamConfig, VoiceConfig
 from core.content.hubert_soft import HubertSoft
 from core.diff_svc.config import MelFormat
-from core.diff_svc.converter import convert_windowed
+from core.diff_svc.converter import convert_windowed, foreign_plan
 from core.diff_svc.foreign import load_voice
 from core.diff_svc.mel import MelFrontEnd
 from core.diff_svc.voice import DiffSvcVoice
@@ -37,7 +38,8 @@ import matplotlib.pyplot as plt
 
 CONTEXTS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds
 LOOKAHEADS = (0, 50, 100, 150, 200)  # ms
-BLOCK, STEPS, SECONDS = 0.25, 10, 8.0
+BLOCK, STEPS, SECONDS = 0.25, 20, 7.0
+USUAL = 1.0, 100  # context where the lookahead varies, and the other way round
 KINDS = {
     "units": "units: error / their spread",
     "f0": "f0: share of frames wrong",
@@ -61,6 +63,8 @@ class Noting(DiffSvcVoice):
 
     def convert(self, wave: NDArray[np.float32], stream: StreamConfig) -> Run:
         self.rows: list[Tensor] = []
+        windows = foreign_plan(self, stream).windows(2 * len(wave) // self.config.mel.hop_length)
+        self.commits = (w.commit_stop - w.commit_start for w in windows)
         said = torch.from_numpy(convert_windowed(self, wave, stream=stream))
         mel, f0, voiced = self.spoken
         frames = len(wave) // self.config.mel.hop_length
@@ -70,7 +74,7 @@ class Noting(DiffSvcVoice):
         return Run(units[:frames], *(p[:frames] for p in parts), mel[0][:, :frames], heard)
 
     def told(self, rows: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-        self.rows.append(rows[:, : self.commit])
+        self.rows.append(rows[:, : next(self.commits)])
         return super().told(rows, *rest)
 
     def speak(self, mel: Tensor, f0: Tensor, voiced: Tensor | None = None, *rest: Any) -> Tensor:
@@ -118,20 +122,21 @@ def main() -> None:
     content = HubertSoft(CHANNELS, WIDTH, INNER, LAYERS, voice.config.units, POSITION).eval()
     content.load_state_dict(load_file(given.content))
     voice.content = content
+    voice.config = replace(voice.config, content="hubert-soft")
     wave = recording(given.features, given.speaker)
     rate = voice.config.mel.frame_rate
     frames = len(wave) // voice.config.mel.hop_length
     spare = frames + 8  # the embedded vocoder speaks late
     whole = voice.convert(wave, StreamConfig(spare, spare, STEPS, lookahead_frames=0))
     figures: dict[tuple[float, int], dict[str, float]] = {}
-    for context in CONTEXTS:
-        for lookahead in LOOKAHEADS:
-            sizes = BLOCK, context, lookahead / 1000
-            block, past, ahead = (round(seconds * rate) for seconds in sizes)
-            stream = StreamConfig(block, past, STEPS, lookahead_frames=ahead)
-            figures[context, lookahead] = apart(voice.convert(wave, stream), whole)
-            words = "".join(f"{k} {v:7.3f}  " for k, v in figures[context, lookahead].items())
-            print(f"context {context:4.2f} s  lookahead {lookahead:3} ms  {words}", flush=True)
+    lines = [(c, USUAL[1]) for c in CONTEXTS] + [(USUAL[0], ms) for ms in LOOKAHEADS]
+    for context, lookahead in dict.fromkeys(lines):
+        sizes = BLOCK, context, lookahead / 1000
+        block, past, ahead = (round(seconds * rate) for seconds in sizes)
+        stream = StreamConfig(block, past, STEPS, lookahead_frames=ahead)
+        figures[context, lookahead] = apart(voice.convert(wave, stream), whole)
+        words = "".join(f"{k} {v:7.3f}  " for k, v in figures[context, lookahead].items())
+        print(f"context {context:4.2f} s  lookahead {lookahead:3} ms  {words}", flush=True)
     with Path(__file__).with_suffix(".tsv").open("w", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(("context_s", "lookahead_ms", *KINDS))
@@ -140,18 +145,18 @@ def main() -> None:
 
 
 def draw(figures: dict[tuple[float, int], dict[str, float]]) -> None:
-    figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
-    for panel, (kind, title) in zip(axes, KINDS.items(), strict=True):
-        for lookahead in LOOKAHEADS:
-            line = [figures[context, lookahead][kind] for context in CONTEXTS]
-            panel.plot(CONTEXTS, line, "o-", ms=3.5, lw=1.3, label=f"{lookahead} ms")
-        panel.set_xscale("log", base=2)
-        panel.set_xticks(CONTEXTS, [f"{c:g}" for c in CONTEXTS])
-        panel.set_ylim(bottom=0)
-        panel.set_title(title)
-        panel.set_xlabel("context, s")
-        panel.grid(alpha=0.25)
-    axes[0].legend(frameon=False, fontsize=8, title="lookahead")
+    figure, axes = plt.subplots(2, 4, figsize=(12, 5.2), sharey="col", layout="constrained")
+    for (above, below), (kind, title) in zip(axes.T, KINDS.items(), strict=True):
+        above.plot(CONTEXTS, [figures[c, USUAL[1]][kind] for c in CONTEXTS], "o-", ms=3.5)
+        above.set_xscale("log", base=2)
+        above.set_xticks(CONTEXTS, [f"{c:g}" for c in CONTEXTS])
+        above.set_xlabel(f"context, s (lookahead {USUAL[1]} ms)")
+        above.set_title(title)
+        below.plot(LOOKAHEADS, [figures[USUAL[0], ms][kind] for ms in LOOKAHEADS], "o-", ms=3.5)
+        below.set_xlabel(f"lookahead, ms (context {USUAL[0]:g} s)")
+        for panel in (above, below):
+            panel.set_ylim(bottom=0)
+            panel.grid(alpha=0.25)
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=120)
 
 
