@@ -36,7 +36,7 @@ Wave = NDArray[np.float32]
 PAST_FRAMES = 8
 """What levels, energies and masks hear before a frame, at most."""
 
-_BLOCK, _CONTEXT, _LOOKAHEAD = 0.25, 1.0, 0.1  # seconds; docs/latency.md has the curves
+_BLOCK, _CONTEXT, _LOOKAHEAD = 0.25, 2.0, 0.1  # seconds; docs/latency.md has the curves
 _FEWEST_UNITS = 2
 
 
