@@ -36,6 +36,7 @@ from gui.widgets.basics import button, card, icon_button, label, row
 PAGES = (("Live", "mic"), ("Files", "files"), ("Train", "graduation-cap"),
          ("Settings", "settings"))  # fmt: skip
 SAVE_MS = 500
+BEHIND_MS = 100  # until the window is painted
 
 
 class MainWindow(QMainWindow):
@@ -78,7 +79,7 @@ class MainWindow(QMainWindow):
             self.show_welcome()
         if store.corrupt:
             self.tell(tr("The settings could not be read and were put aside; these are the usual."))
-        QTimer.singleShot(0, self._begin)
+        QTimer.singleShot(BEHIND_MS, self._begin)
 
     def _begin(self) -> None:
         """After the window is shown: what is slow."""

@@ -101,7 +101,8 @@ class FileQueue(QAbstractTableModel):
         process, self._process = self._process, None
         if process is None:
             return
-        process.disconnect()
+        process.finished.disconnect()
+        process.readyReadStandardOutput.disconnect()
         process.closeWriteChannel()
         if not process.waitForFinished(4000):
             process.kill()

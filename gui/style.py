@@ -78,7 +78,7 @@ QPushButton#voice { background: $card; border: 2px solid $line; border-radius: 1
   padding: 8px 12px; text-align: left; }
 QPushButton#voice:hover { border-color: $soft; }
 QPushButton#voice:checked, QPushButton#voice:focus { border-color: $accent; }
-QPushButton#voice:checked { background: $tint; color: $text; }
+QPushButton#voice:checked { background: $tint; color: $text; font-weight: 400; }
 QComboBox, QLineEdit { background: $card; border: 1px solid $line; border-radius: 9px;
   padding: 6px 10px; min-height: 20px; selection-background-color: $accent;
   selection-color: $on_accent; }

@@ -41,8 +41,10 @@ class Command:
 
 
 class TrainingProcess(QObject):
-    """One command at a time. said: an event, a dict as in docs/training.md; ended: exit code and last words
-    (exit code -1: unknown, a process of an earlier window).
+    """One command at a time.
+
+    said: an event, a dict as in docs/training.md. ended: the command, its exit code and its last
+    words (exit code -1: unknown, a process of an earlier window).
     """
 
     said = pyqtSignal(dict)

@@ -94,10 +94,12 @@ class SettingsPage(QWidget):
         self.virtual = button("Make virtual microphone", self.make_virtual, "audio-lines")
         self.refresh = button("Look again", self.look, "refresh-cw")
         self.note = label(kind="soft", wrap=True)
+        checked = row(self.check, self.level)
+        checked.setStretch(1, 1)
         self._device_card = card(
             label("Devices", "heading"),
             form,
-            row(self.check, self.level),
+            checked,
             row(self.tone, self.measure, None),
             row(self.virtual, self.refresh, None),
             self.note,

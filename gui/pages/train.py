@@ -78,6 +78,7 @@ class TrainPage(QWidget):
         item.setMenuEnabled(False)
         item.setMouseEnabled(False, False)
         self.curve = self.plot.plot([], [])
+        self.plot.hide()
         self.kept, self.samples = QListWidget(), QListWidget()
         bind(self.kept.setAccessibleName, "What was kept of the recordings")
         bind(self.samples.setAccessibleName, "Samples of the training")
@@ -97,7 +98,7 @@ class TrainPage(QWidget):
             spacing=14,
         )
         layout.setContentsMargins(24, 20, 24, 20)
-        layout.setStretch(3, 2)
+        layout.setStretch(3, 1)
         layout.setStretch(4, 1)
         self.setLayout(layout)
         self.redress()
@@ -157,7 +158,7 @@ class TrainPage(QWidget):
         self._steps, self._losses = [], []
         self.kept.clear()
         self.samples.clear()
-        self.curve.setData([], [])
+        self.plot.hide()
         self._go_on()
 
     def _export(self) -> None:
@@ -203,6 +204,7 @@ class TrainPage(QWidget):
             self._steps.append(float(event["step"]))
             self._losses.append(float(event["loss"]))
             self.curve.setData(self._steps, self._losses)
+            self.plot.show()
             self._state_of(event)
         elif kind == "file":
             self._say("Preparing the recordings ...", f"{event.get('done')}/{event.get('of')}")

@@ -51,9 +51,9 @@ def button(
     made = QPushButton()
     made.setObjectName(kind)
     made.setCheckable(checkable)
-    rename(made, text)
     if icon:
         dress(made, icon, colour or ("on_accent" if kind == "primary" else None))
+    rename(made, text)
     if on_click is not None:
         made.clicked.connect(lambda checked=False: on_click())
     return made
@@ -76,7 +76,7 @@ def rename(made: QAbstractButton, text: str) -> None:
 
     def write(words: str) -> None:
         if made.property("words") == text:
-            made.setText(words)
+            made.setText(f" {words}" if made.property("icon_name") else words)
             made.setAccessibleName(words)
 
     bind(write, text)

@@ -12,7 +12,7 @@ from core.f0 import F0_ESTIMATORS
 from gui.i18n import bind
 from gui.style import colours
 
-N_FFT, HOP = 1024, 512
+N_FFT, HOP = 2048, 512
 BANDS, COLUMNS = 96, 345  # 4 s at 44.1 kHz
 LOWEST_HZ, HIGHEST_HZ = 60.0, 12_000.0
 FLOOR_DB, CEILING_DB = -85.0, -15.0
