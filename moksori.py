@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from offline.recipe_commands import add_recipe_commands
+from offline.studio.commands import add_studio_commands
 from realtime.options import add_latency_options, add_live_options
 
 if TYPE_CHECKING:
@@ -107,6 +109,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--exact", action="store_true", help="imported voices: as the original, its bugs included"
     )
     convert.add_argument("--json", action="store_true", help="one line of JSON for each file")
+    convert.add_argument("--jobs", type=int, default=1, help="processes, for many files")
+    convert.add_argument(
+        "--skip-done", action="store_true", help="leave out files whose result is newer than they"
+    )
     _change_options(convert)
     _voice_options(convert)
     _stream_options(convert)
@@ -158,76 +164,8 @@ def build_parser() -> argparse.ArgumentParser:
     _voice_options(bench)
     _stream_options(bench)
 
-    preprocess = _add(commands, "preprocess", _preprocess, "audio folder -> training features")
-    preprocess.add_argument(
-        "data", type=Path, help="folder; each recording's folder is its speaker"
-    )
-    preprocess.add_argument("features", type=Path, help="folder to write")
-    preprocess.add_argument("--hold-out", nargs="*", default=[], metavar="SPEAKER")
-    preprocess.add_argument(
-        "--f0-speakers", nargs="*", default=[], metavar="SPEAKER", help="only these need pitch"
-    )
-
-    train = _add(commands, "train", _train, "train one network, or resume it")
-    train.add_argument("network", choices=("content", "denoiser", "vocoder", "judges", "polish"))
-    train.add_argument("features", type=Path, help="folder that preprocess wrote")
-    train.add_argument("run", type=Path, help="folder of the training's state")
-    train.add_argument("--minutes", type=float, default=60.0)
-    train.add_argument("--rate", type=float, help="highest learning rate; else the network's own")
-    train.add_argument("--threads", type=int, default=1)
-    train.add_argument(
-        "--start", type=Path, metavar="RUN", help="begin with the weights of a run or a voice file"
-    )
-    train.add_argument(
-        "--alignments", nargs="+", type=Path, default=[], help="content: tables of aligned phones"
-    )
-    train.add_argument(
-        "--more",
-        nargs="+",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="content: another feature folder, then its tables",
-    )
-    train.add_argument("--noise", type=Path, help="all but vocoder: folder of noises to mix in")
-    train.add_argument(
-        "--others",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="FEATURES",
-        help="denoiser, polish: the same recordings in other disguises",
-    )
-    train.add_argument(
-        "--sung", type=Path, metavar="FEATURES", help="denoiser, polish: copies, too"
-    )
-    train.add_argument(
-        "--validation", nargs="*", default=[], metavar="SPEAKER", help="content: never learned from"
-    )
-    train.add_argument("--content", type=Path, metavar="RUN", help="denoiser: the encoder's run")
-    train.add_argument("--denoiser", type=Path, metavar="RUN", help="polish: begin with that one")
-    train.add_argument("--vocoder", type=Path, metavar="RUN", help="polish: begin with that one")
-    train.add_argument("--judges", type=Path, metavar="RUN", help="polish: convert others, too")
-    train.add_argument("--speakers", nargs="+", default=[], help="all but content: the targets")
-    train.add_argument("--shares", nargs="+", type=float, help="denoiser: of each target")
-    train.add_argument(
-        "--objective",
-        choices=("edm", "consistency", "regression"),
-        default="edm",
-        help="denoiser: what it learns",
-    )
-    train.add_argument(
-        "--adversarial-after", type=int, metavar="STEP", help="vocoder: when the critics join"
-    )
-
-    export = _add(commands, "export", _export, "three trained networks -> one voice file")
-    export.add_argument("features", type=Path)
-    export.add_argument("target", type=Path, metavar="VOICE.safetensors")
-    for network in ("content", "denoiser", "vocoder"):
-        export.add_argument(f"--{network}", type=Path, required=True, metavar="RUN")
-    export.add_argument("--name", default="embedded")
-    export.add_argument("--credit", default="", help="whose voices these are, and their licence")
-    export.add_argument("--speakers", nargs="+", required=True)
+    add_studio_commands(commands)
+    add_recipe_commands(commands)
     return parser
 
 
@@ -409,12 +347,20 @@ def _convert(args: argparse.Namespace) -> int:
     from core.audio import AudioReader, check_writable, make_folder
     from core.errors import VoiceChangerError
     from offline.convert import plan_targets
+    from offline.convert_jobs import is_done
 
     pairs = plan_targets(args.sources, args.target)
     one_by_name = len(pairs) == 1 and not args.sources[0].is_dir()
+    if args.skip_done:
+        pairs = [pair for pair in pairs if not is_done(*pair)]
+        if not pairs:
+            _say("every file is done already")
+            return 0
     if one_by_name:
         check_writable(pairs[0][1], [pairs[0][0]])
         AudioReader(pairs[0][0]).close()
+    if args.jobs > 1 and len(pairs) > 1:
+        return _convert_in_jobs(pairs, args)
     convert = _converter(args)
     failed = 0
     for source, target in pairs:
@@ -426,12 +372,36 @@ def _convert(args: argparse.Namespace) -> int:
             if len(pairs) == 1:
                 raise
             failed += 1
-            _say(str(error))
-            if args.json:
-                record = {"source": str(source), "target": str(target), "error": str(error)}
-                print(json.dumps(record, ensure_ascii=False), flush=True)
+            _tell_failed(source, target, error, args)
+    return _tell_all(failed, len(pairs))
+
+
+def _convert_in_jobs(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) -> int:
+    from functools import partial
+
+    from offline.convert import Converted
+    from offline.convert_jobs import convert_jobs
+
+    failed = 0
+    for source, target, outcome in convert_jobs(pairs, partial(_converter, args), args.jobs):
+        if isinstance(outcome, Converted):
+            _tell_converted(outcome, args)
+        else:
+            failed += 1
+            _tell_failed(source, target, outcome, args)
+    return _tell_all(failed, len(pairs))
+
+
+def _tell_failed(source: Path, target: Path, error: Exception, args: argparse.Namespace) -> None:
+    _say(str(error))
+    if args.json:
+        record = {"source": str(source), "target": str(target), "error": str(error)}
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+def _tell_all(failed: int, count: int) -> int:
     if failed:
-        _say(f"{failed} of {len(pairs)} files failed, see above")
+        _say(f"{failed} of {count} files failed, see above")
     return 1 if failed else 0
 
 
@@ -464,9 +434,13 @@ def _convert_one(
     form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
     with tqdm(total=1.0, desc=source.name, disable=None, leave=False, bar_format=form) as bar:
         done = convert(source, target, lambda share: bar.update(share - bar.n))
+    _tell_converted(done, args)
+
+
+def _tell_converted(done: Converted, args: argparse.Namespace) -> None:
     if done.clipped:
         _say(
-            f"warning: {source} is clipped ({done.clipped} samples at full scale);"
+            f"warning: {done.source} is clipped ({done.clipped} samples at full scale);"
             " record it at a lower level for a cleaner voice"
         )
     speed = done.seconds / max(done.compute_seconds, 1e-9)
@@ -474,7 +448,7 @@ def _convert_one(
         table = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(done).items()}
         print(json.dumps({**table, "speed": round(speed, 3)}, ensure_ascii=False), flush=True)
     else:
-        print(f"{target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
+        print(f"{done.target}  {done.seconds:.2f} s, {speed:.1f} x real time", flush=True)
 
 
 def _as_tuned(wish: _Wish, args: argparse.Namespace) -> _Wish:
@@ -695,40 +669,6 @@ def _bench(args: argparse.Namespace) -> int:
     wish = _wish(args)
     figures = bench(wish.load(), wish.stream, args.threads)
     print(json.dumps(figures) if args.json else "\n".join(describe(figures)))
-    return 0
-
-
-def _preprocess(args: argparse.Namespace) -> int:
-    from core.config import VoiceConfig
-    from offline.preprocess import preprocess
-
-    config = VoiceConfig()
-    manifest = preprocess(
-        args.data, args.features, config.audio, config.f0, args.hold_out, args.f0_speakers
-    )
-    hours = sum(u.samples for u in manifest.utterances) / config.audio.sample_rate / 3600
-    print(f"{len(manifest.utterances)} recordings, {hours:.2f} h")
-    return 0
-
-
-def _train(args: argparse.Namespace) -> int:
-    from offline.recipe import make_task
-    from offline.train import TrainConfig, train
-
-    task, rate = make_task(args)
-    config = TrainConfig(
-        minutes=args.minutes, threads=args.threads, learning_rate=args.rate or rate
-    )
-    state = train(task, args.run, config, args.start)
-    print(f"{state.step} steps in {state.minutes:.0f} minutes, state in {args.run}")
-    return 0
-
-
-def _export(args: argparse.Namespace) -> int:
-    from offline.recipe import export_voice
-
-    export_voice(args)
-    print(args.target)
     return 0
 
 

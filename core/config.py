@@ -134,7 +134,10 @@ class F0Config:
 
 @dataclass(frozen=True)
 class DenoiserConfig:
-    """The causal WaveNet and its noise levels (the normalised mel has deviation 1)."""
+    """The causal denoising network and its noise levels (the normalised mel has deviation 1).
+
+    network: by name (`core/diffusion/networks.py`). heads, attention_frames: of "attention" alone.
+    """
 
     channels: int = 160
     kernel: int = 3
@@ -145,9 +148,16 @@ class DenoiserConfig:
     sigma_min: float = 0.05
     sigma_max: float = 4.0
     rho: float = 7.0
+    network: str = "wavenet"
+    heads: int = 4
+    attention_frames: int = 64
 
     def __post_init__(self) -> None:
-        _require_positive(self, "channels", "kernel", "condition_channels")
+        _require_positive(self, "channels", "kernel", "condition_channels", "attention_frames")
+        _require(
+            self.heads >= 1 and self.channels % self.heads == 0,
+            f"channels must be a whole number of heads ({self.heads}), got {self.channels}",
+        )
         _require(len(self.dilations) > 0, "dilations must not be empty")
         _require(min(self.dilations) >= 1, f"dilations must be 1 or more, got {self.dilations}")
         _require(0 < self.sigma_min < self.sigma_max, "sigma_min must lie between 0 and sigma_max")

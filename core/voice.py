@@ -19,7 +19,7 @@ from core.config import VoiceConfig, from_dict, to_dict
 from core.content import content_encoder
 from core.content.bank import UnitBank
 from core.diffusion.denoiser import Preconditioned
-from core.diffusion.wavenet import WaveNet
+from core.diffusion.networks import denoising_network
 from core.errors import ConfigError, VoiceFileError
 from core.vocoder import make_vocoder
 
@@ -43,7 +43,7 @@ class VoiceModel(nn.Module):
         self.bank = UnitBank(
             len(config.speakers), content.bank_size, content.dim, content.bank_width
         )
-        network = WaveNet(
+        network = denoising_network(
             config.mel.n_mels, config.content.dim, len(config.speakers), config.denoiser
         )
         self.denoiser = Preconditioned(network, config.mel.n_mels, config.denoiser.sigma_data)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Manifest:
         path = folder / MANIFEST
         if not path.is_file():
             raise VoiceChangerError(
-                f"no {MANIFEST} in {folder}; make one with: moksori preprocess DATA {folder}"
+                f"no {MANIFEST} in {folder}; make one with: moksori recipe preprocess DATA {folder}"
             )
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["grid"] != grid_hash(audio, f0):
@@ -132,14 +133,21 @@ def preprocess(
     return manifest
 
 
-def load_wave(folder: Path, utterance: Utterance) -> NDArray[np.float32]:
+class Named(Protocol):
+    """What has files in a feature folder under its path."""
+
+    @property
+    def path(self) -> str: ...
+
+
+def load_wave(folder: Path, utterance: Named) -> NDArray[np.float32]:
     """The utterance's wave, float32 in [-1, 1]."""
     stored = np.load(wave_path(folder, utterance.path), allow_pickle=False)
     wave: NDArray[np.float32] = stored.astype(np.float32) / np.float32(32768)
     return wave
 
 
-def load_f0(folder: Path, utterance: Utterance) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def load_f0(folder: Path, utterance: Named) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The utterance's f0 in Hz, continuous, and its voiced frames."""
     stored = np.load(f0_path(folder, utterance.path), allow_pickle=False)
     return stored[0], stored[1] > 0.5

@@ -36,7 +36,7 @@ LEARNING_RATES = {
 
 
 def make_task(args: argparse.Namespace) -> tuple[Task, float]:
-    """The task `moksori train` asks for, and its learning rate."""
+    """The task `moksori recipe train` asks for, and its learning rate."""
     config = voice_config("", args.speakers)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     if args.network == "content":

@@ -6,14 +6,17 @@ the Design Space of Diffusion-Based Generative Models", table 1 (EDM column).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from core.diffusion.wavenet import ConditionState, WaveNet
+from core.diffusion.wavenet import ConditionState
 from core.features import Conditions
 from core.nn import ConvState
+
+if TYPE_CHECKING:
+    from core.diffusion.networks import Network
 
 
 class Prepared(NamedTuple):
@@ -34,7 +37,7 @@ class Preconditioned(nn.Module):
     mel_mean: Tensor
     mel_std: Tensor
 
-    def __init__(self, network: WaveNet, n_mels: int, sigma_data: float) -> None:
+    def __init__(self, network: Network, n_mels: int, sigma_data: float) -> None:
         super().__init__()
         self.network, self.sigma_data = network, sigma_data
         self.register_buffer("mel_mean", torch.zeros(n_mels))

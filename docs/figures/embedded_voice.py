@@ -2,7 +2,9 @@
 
     python -m docs.figures.embedded_voice DATA OUT [--voice V] [--speaker S] [--steps N] ...
 
-DATA is the folder of training speech; the speakers converted are those of offline/held_out.txt.
+DATA is the folder of training speech; the speakers converted are those of offline/held_out.txt,
+or, with --folder, whoever speaks there (no text then): one folder each, as `offline.synthetic
+OUT --test` writes.
 Writes OUT/source, OUT/converted and OUT/pairs.tsv (source, converted, text, shift) for the judges.
 The shift brings each recording's median pitch onto the target's, as one number (--shift median) or
 as it goes, then no number is written (--shift auto). Noise, rooms, levels, bands and
@@ -81,6 +83,12 @@ def chosen(data: Path, short_german: bool = False) -> list[Recording]:
     return recordings
 
 
+def lying_in(folder: Path) -> list[Recording]:
+    """Every recording of a folder that holds one folder a speaker."""
+    files = sorted(path for path in folder.glob("*/*") if path.suffix in {".flac", ".wav"})
+    return [Recording(path.parent.name, (path,), "") for path in files]
+
+
 def convert_live(
     voice: VoiceModel, source: Path, target: Path, params: VoiceParams, stream: StreamConfig
 ) -> None:
@@ -108,6 +116,7 @@ def main() -> None:
     delay.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
     delay.add_argument("--low-latency", action="store_true", help="as `moksori live` has it")
     parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="these speakers")
+    parser.add_argument("--folder", type=Path, help="of other recordings, in place of DATA's")
     parser.add_argument("--short-german", action="store_true", help="the first set, 26 recordings")
     Condition.add_options(parser)
     args = parser.parse_args()
@@ -119,7 +128,8 @@ def main() -> None:
     for folder in ("source", "heard", "converted"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     lines = ["source\tconverted\ttext\tshift"]
-    for number, recording in enumerate(chosen(args.data, args.short_german)):
+    recordings = lying_in(args.folder) if args.folder else chosen(args.data, args.short_german)
+    for number, recording in enumerate(recordings):
         if not recording.speaker.startswith(tuple(args.only)):
             continue
         stem, text = f"{recording.stem}.wav", recording.text

@@ -2,7 +2,8 @@
 
     python -m docs.figures.training content=LOG denoiser=LOG polish=LOG ...
 
-A log is what `moksori train` prints. Only its checks and every n-th line are kept in the table.
+A log is what `moksori recipe train` prints. Only its checks and every n-th line are kept in the
+table.
 """
 
 from __future__ import annotations

@@ -18,16 +18,14 @@ from torch.nn import functional as F
 
 from core.config import VoiceConfig
 from core.content.phonetic import PhoneticEncoder
-from core.features import Conditions
 from core.vocoder.source_filter import SourceFilter
 from offline.preprocess import Manifest, wave_path
 from offline.tasks.conversions import Conversions
 from offline.tasks.denoiser import Crop, DenoiserTask
 from offline.tasks.objectives import edm
+from offline.tasks.spoken import Spoken
 from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, adversarial_loss, spectral_loss
 
-_SPEAK_FRAMES = 56  # of a crop, the last so many are spoken by the vocoder
-_WARM_FRAMES = 12  # its past is empty there: not judged
 _MEL_WEIGHT, _EDM_WEIGHT = 1.0, 0.5
 
 
@@ -74,6 +72,7 @@ class PolishTask:
         self.sigma = voice.denoiser.sigma_max
         self.denoiser = self.inner.denoiser
         self.vocoder = SourceFilter(voice.audio, voice.mel, voice.vocoder)
+        self.spoken = Spoken(self.vocoder, voice.audio.hop_length)
         self.critics = nn.ModuleList(SpectralCritic() for _ in RESOLUTIONS[:3])
         self.all = nn.ModuleDict(
             {"denoiser": self.denoiser, "vocoder": self.vocoder, "critics": self.critics}
@@ -81,7 +80,9 @@ class PolishTask:
         self.all.load_state_dict(vocoder | {f"denoiser.{k}": v for k, v in denoiser.items()})
         self.conversions: Conversions | None = None
         if judges is not None:
-            self.conversions = Conversions(self.inner, judges, features, manifest, without)
+            self.conversions = Conversions(
+                self.inner, self.spoken, judges, features, manifest, without
+            )
             self.all["conversions"] = self.conversions.learning
 
     @property
@@ -90,7 +91,7 @@ class PolishTask:
 
     def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Spectral, adversarial and mel losses of one step, and the denoiser's own objective."""
-        task, hop = self.inner, self.voice.audio.hop_length
+        task = self.inner
         batch, crops = task.draw(generator)
         frames = batch.x0.shape[2]
         waves = torch.stack([self._wave(crop, frames) for crop in crops])
@@ -100,34 +101,21 @@ class PolishTask:
         x = x.float()
         error = ((x - batch.x0).square().mean(1) * batch.mask).sum() / batch.mask.sum()
         with torch.autocast("cpu", enabled=False):
-            made = self._speak(self.denoiser.denormalise(x), batch.conditions, generator)
-            spoken = min(_SPEAK_FRAMES, frames)
-            real = waves[:, (frames - spoken) * hop :]
-            skip = _WARM_FRAMES * hop
-            spectral, spectra = spectral_loss(real[:, skip:], made[:, skip:])
+            made = self.spoken(self.denoiser.denormalise(x), batch.conditions, generator)
+            recorded = self.spoken.part(waves)
+            spectral, spectra = spectral_loss(recorded, made)
         game, figures = adversarial_loss(self.critics, spectra)
         own, _ = edm(self.denoiser, batch, step, task.levels, generator)
         loss = spectral + game + _MEL_WEIGHT * error + _EDM_WEIGHT * own
         figures |= {"spectral": spectral.item() / len(RESOLUTIONS), "mel": error.item()}
         if self.conversions is not None:
-            judged, opinions = self.conversions.losses(batch, self.sigma, generator)
+            judged, opinions = self.conversions.losses(batch, recorded, self.sigma, generator)
             loss, figures = loss + judged, figures | opinions
         return loss, figures
 
     def validate(self) -> dict[str, float]:
         """The denoiser's figures on recordings held back."""
         return self.inner.validate()
-
-    def _speak(self, mel: Tensor, conditions: Conditions, generator: torch.Generator) -> Tensor:
-        hop, delay = self.voice.audio.hop_length, self.vocoder.latency
-        noise = torch.randn(len(mel), _SPEAK_FRAMES * hop, generator=generator)
-        made, _ = self.vocoder(
-            mel[..., -_SPEAK_FRAMES:],
-            conditions.f0[:, -_SPEAK_FRAMES:],
-            conditions.voiced[:, -_SPEAK_FRAMES:],
-            noise=noise,
-        )
-        return F.pad(made[:, delay:], (0, delay))
 
     def _wave(self, crop: Crop, frames: int) -> Tensor:
         hop = self.voice.audio.hop_length

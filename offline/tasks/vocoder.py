@@ -215,7 +215,7 @@ def adversarial_loss(
 
 def log_spectrum(wave: Tensor, size: int) -> Tensor:
     """(B, T) -> natural log magnitude (B, frames, bins) at a quarter-window hop."""
-    window = torch.hann_window(size)
+    window = torch.hann_window(size, device=wave.device)
     windows = wave.unfold(-1, size, size // 4) * window
     power = torch.fft.rfft(windows).abs().square()
     return 0.5 * torch.log(power + (1e-4 * size**0.5) ** 2)

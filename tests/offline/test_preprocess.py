@@ -116,7 +116,9 @@ def test_other_settings_are_refused(data: Path, tmp_path: Path) -> None:
     preprocess(data, folder, AUDIO, F0, f0_speakers=["nobody"])
     with pytest.raises(VoiceChangerError, match="made with other settings than today's"):
         Manifest.load(folder, AudioConfig(hop_length=256), F0)
-    with pytest.raises(VoiceChangerError, match=r"no manifest\.json in .*moksori preprocess"):
+    with pytest.raises(
+        VoiceChangerError, match=r"no manifest\.json in .*moksori recipe preprocess"
+    ):
         Manifest.load(data, AUDIO, F0)
 
 

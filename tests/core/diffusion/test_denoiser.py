@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from core.diffusion.denoiser import Preconditioned, StreamingDenoise
+from core.diffusion.networks import NETWORKS
 from core.diffusion.samplers import SAMPLERS
 from core.diffusion.schedules import karras_sigmas
 from core.features import Conditions
@@ -16,9 +19,10 @@ FRAMES = 44
 SIGMAS = karras_sigmas(3, TOY.denoiser.sigma_min, TOY.denoiser.sigma_max)
 
 
-@pytest.fixture(scope="module")
-def denoiser() -> Preconditioned:
-    return toy_voice().denoiser
+@pytest.fixture(scope="module", params=NETWORKS)
+def denoiser(request: pytest.FixtureRequest) -> Preconditioned:
+    config = replace(TOY.denoiser, network=request.param, attention_frames=11)
+    return toy_voice(denoiser=config).denoiser
 
 
 def noise(frames: int, batch: int = 1, seed: int = 5) -> Tensor:

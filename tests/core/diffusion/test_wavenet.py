@@ -1,20 +1,23 @@
-"""WaveNet and its condition encoder: causal, the same whole and in blocks."""
+"""Both denoising networks and their condition encoder: causal, the same whole and in blocks."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from core.diffusion.wavenet import WaveNet
+from core.diffusion.networks import NETWORKS, Network
 from tests.toy import BLOCKS, TOY, cut, toy_conditions, toy_voice
 
 FRAMES = 41
 
 
-@pytest.fixture(scope="module")
-def network() -> WaveNet:
-    return toy_voice().denoiser.network
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> Network:
+    config = replace(TOY.denoiser, network=request.param, attention_frames=11)
+    return toy_voice(denoiser=config).denoiser.network
 
 
 def noisy(frames: int = FRAMES) -> Tensor:
@@ -25,7 +28,7 @@ LEVEL = torch.tensor([[0.4]])
 
 
 @torch.no_grad()
-def test_causal(network: WaveNet) -> None:
+def test_causal(network: Network) -> None:
     conditions, x = toy_conditions(FRAMES), noisy()
     prior, biases, _ = network.condition(conditions)
     whole = network(x, LEVEL, biases)[0]
@@ -38,7 +41,7 @@ def test_causal(network: WaveNet) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_blocks_equal_the_whole(network: WaveNet, blocks: str) -> None:
+def test_blocks_equal_the_whole(network: Network, blocks: str) -> None:
     conditions, x = toy_conditions(FRAMES), noisy()
     prior, biases, _ = network.condition(conditions)
     whole = network(x, LEVEL, biases)[0]
@@ -56,7 +59,7 @@ def test_blocks_equal_the_whole(network: WaveNet, blocks: str) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("what", ["units", "f0", "voiced", "loudness", "speaker"])
-def test_every_condition_is_heard(network: WaveNet, what: str) -> None:
+def test_every_condition_is_heard(network: Network, what: str) -> None:
     ours, others = toy_conditions(8), toy_conditions(8, seed=1)
     other = others.speaker.flip(1) if what == "speaker" else getattr(others, what)
     changed = type(ours)(**{**vars(ours), what: other})
@@ -65,7 +68,7 @@ def test_every_condition_is_heard(network: WaveNet, what: str) -> None:
 
 
 @torch.no_grad()
-def test_the_noise_level_is_heard(network: WaveNet) -> None:
+def test_the_noise_level_is_heard(network: Network) -> None:
     biases = network.condition(toy_conditions(8))[1]
     quiet, loud = (network(noisy(8), LEVEL * scale, biases)[0] for scale in (-1, 1))
     assert float((quiet - loud).abs().max()) > 1e-3

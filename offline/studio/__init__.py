@@ -1,0 +1,1 @@
+"""The studio: a project folder from recordings to a voice of one's own."""
