@@ -9,7 +9,6 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QAbstractButton,
-    QButtonGroup,
     QHBoxLayout,
     QMainWindow,
     QPushButton,
@@ -106,14 +105,12 @@ class MainWindow(QMainWindow):
         brand.setText("moksori")
         bar.addWidget(brand)
         bar.addSpacing(14)
-        self.navigation = QButtonGroup(self)
         self.nav: list[QPushButton] = []
         self.stack = QStackedWidget()
         for at, (name, icon) in enumerate(PAGES):
             made = button(name, icon=icon, kind="nav", checkable=True)
             made.setShortcut(f"Ctrl+{at + 1}")
             made.clicked.connect(lambda checked=False, at=at: self.show_page(at))
-            self.navigation.addButton(made, at)
             self.nav.append(made)
             bar.addWidget(made)
         bar.addStretch(1)
@@ -160,7 +157,8 @@ class MainWindow(QMainWindow):
         """0 live, 1 files, 2 train, 3 settings."""
         self.side.show()
         self.stack.setCurrentIndex(at)
-        self.nav[at].setChecked(True)
+        for place, made in enumerate(self.nav):  # a group of buttons would not let Tab in
+            made.setChecked(place == at)
 
     def show_welcome(self) -> None:
         """The first start's three steps."""

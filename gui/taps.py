@@ -76,14 +76,17 @@ class Tap:
         self._recorder = Recorder(path, self.sample_rate)
 
     def end_recording(self) -> Path | None:
-        """Completes the file; waits for the disk. Raises what spoilt it."""
+        """Completes the file; waits for the disk. None: no sound came, so there is no file.
+
+        Raises VoiceChangerError with what spoilt it.
+        """
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return None
         recorder.close()
         if recorder.error is not None:
             raise VoiceChangerError(str(recorder.error))
-        return recorder.path
+        return recorder.path if recorder.path.exists() else None
 
 
 class Silence:

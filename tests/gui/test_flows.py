@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def test_live_shows_and_obeys(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
     assert controller.params.speakers == (0, 0, 1)
     live.record_to(tmp_path / "kept")
     assert live.record.isChecked()
-    qtbot.wait(400)
+    blocks = controller.stats.blocks
+    qtbot.waitUntil(lambda: controller.stats.blocks > blocks + 5, timeout=PATIENCE)
     with qtbot.waitSignal(controller.recorded, timeout=PATIENCE) as told:
         live._record()
     assert len(load_mono(Path(told.args[0]))[0]) > 0
@@ -238,7 +240,7 @@ def longest_stall(window: MainWindow, qtbot: QtBot, seconds: float) -> float:
     timer.start(5)
     qtbot.wait(round(1000 * seconds))
     timer.stop()
-    gaps = sorted(b - a for a, b in zip(ticks, ticks[1:], strict=False))
+    gaps = sorted(b - a for a, b in pairwise(ticks))
     print(f"stalls: longest {1e3 * gaps[-1]:.0f} ms, p99 {1e3 * gaps[len(gaps) * 99 // 100]:.0f}")
     return 1e3 * gaps[-1]
 

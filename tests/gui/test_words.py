@@ -25,7 +25,8 @@ from gui.main_window import MainWindow
 
 GUI = Path(__file__).parents[2] / "gui"
 SPOKEN = {"tr", "bind", "label", "button", "icon_button", "checkbox", "combo", "rename", "Knob",
-          "Meter", "Spectrogram", "Waveform", "_step", "_say", "_failed", "report", "Trouble"}  # fmt: skip
+          "Meter", "Spectrogram", "Waveform", "_step", "_say", "_failed", "report",
+          "Trouble"}  # fmt: skip
 PROPER = {"moksori", "English", "kathleen", "nathalie", "flemishguy"}
 
 
