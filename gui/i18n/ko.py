@@ -173,7 +173,7 @@ KOREAN: dict[str, str] = {
     "What was kept of the recordings": "녹음에서 남긴 것",
     "Where should the voice go?": "소리를 어디로 보낼까요?",
     "You": "나",
-    "You can change it at any time, also while you speak.": "말하는 중에도 언제든 바꿀 수 있습니다.",
+    "You can change it at any time, also while you speak.": "말하는 중에도 바꿀 수 있습니다.",
     "Your own voice": "내 목소리 비율",
     "converts files only": "파일 변환 전용",
     "too slow for {n} s; choose more speed": "{n}초 동안 느렸습니다. 더 빠르게 하세요",

@@ -39,6 +39,7 @@ class SettingsPage(QWidget):
         self.controller, self.jobs = controller, jobs
         self.devices = settings.devices
         self._found: list[Device] = []
+        self._looked = False
         self._filling = False
         self._make_devices()
         self._make_looks(settings)
@@ -65,6 +66,7 @@ class SettingsPage(QWidget):
         self._timer.start()
         controller.changed.connect(self._show_phase)
         WORDS.on_switch(self.fill)
+        WORDS.on_switch(self._tell_devices)
         self.fill()
 
     def _make_devices(self) -> None:
@@ -147,13 +149,19 @@ class SettingsPage(QWidget):
 
         def found(devices: list[Device]) -> None:
             self._found = devices
-            self.note.setText("" if devices else tr("No sound device was found."))
+            self._looked = True
+            self._tell_devices()
             self.fill()
 
         def failed(error: BaseException) -> None:
             self.note.setText(str(error))
 
         self.jobs.run(engine.list_sound_devices, found, failed)
+
+    def _tell_devices(self) -> None:
+        """Again after a switch of language: a note stands in the words of its time."""
+        if self._looked:
+            self.note.setText("" if self._found else tr("No sound device was found."))
 
     def fill(self) -> None:
         """The lists, in the language of the moment."""

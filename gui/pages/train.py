@@ -52,7 +52,7 @@ class TrainPage(QWidget):
 
     def _make(self) -> None:
         self.name = QLineEdit()
-        self.name.setMaximumWidth(260)
+        self.name.setFixedWidth(220)
         bind(self.name.setPlaceholderText, "Name of the voice")
         bind(self.name.setAccessibleName, "Name of the voice")
         self.name.textChanged.connect(lambda text: self._enable())
