@@ -46,6 +46,12 @@ def pause(seconds: float) -> None:
     wait(lambda: False, seconds)
 
 
+def filled(window: MainWindow) -> float:
+    """How much of the output's spectrogram holds sound, 0 to 1."""
+    scroll = window.live.output_view._scroll
+    return 0.0 if scroll is None else float((scroll.picture.max(axis=1) > 0.2).mean())
+
+
 def picture(window: MainWindow, path: Path) -> None:
     """A PNG of 96 colours."""
     pause(0.4)
@@ -67,7 +73,7 @@ def draw(window: MainWindow, folder: Path, look: tuple[str, str], scratch: Path)
     window._welcomed(True)
     if not wait(lambda: window.controller.phase is Phase.LIVE):
         raise SystemExit("the session did not start; run `moksori doctor`")
-    pause(5)
+    wait(lambda: filled(window) > 0.5, 12)
     keep("live")
     window.controller.stop()
     wait(lambda: window.controller.phase is Phase.READY)
