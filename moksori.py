@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     words = list(arguments)
     if words[:2] == ["voices", "import"]:
         words[:2] = ["voices import"]
-    return build_parser().parse_args(words)
+    return build_parser().parse_args(words or ["gui"])
 
 
 @contextmanager
@@ -92,6 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="moksori", description="A real-time streaming voice changer, live and for files."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    gui = _add(commands, "gui", _gui, "open the app (also without any command)")
+    gui.add_argument("--loopback", type=Path, metavar="FILE", help="hear a file, not a microphone")
 
     demo = _add(commands, "demo", _demo, "hear the packaged recording changed by the live engine")
     demo.add_argument("--output", type=Path, default=Path("moksori-demo"), help="folder")
@@ -313,6 +316,12 @@ def _live_threads(count: int = 1) -> None:
     import torch
 
     torch.set_num_threads(count)
+
+
+def _gui(args: argparse.Namespace) -> int:
+    from gui.app import run
+
+    return run(args.loopback)
 
 
 def _demo(args: argparse.Namespace) -> int:

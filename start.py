@@ -92,9 +92,8 @@ def main(args: Sequence[str]) -> int:
         print(__doc__)
         return 0
     try:
-        window = (ROOT / "gui" / "__init__.py").exists()
-        command = list(args) or ["gui" if window and has_screen(os.environ) else "demo"]
-        installed_now = prepare(extras_for(command, window))
+        command = list(args) or ["gui" if has_screen(os.environ) else "demo"]
+        installed_now = prepare(extras_for(command))
         testing = command[0] == "test"
         libraries = ["portaudio", "sndfile"] if testing else ["portaudio"]
         provide_libraries(libraries, may_install=installed_now or testing)
@@ -126,10 +125,9 @@ def has_screen(environ: Mapping[str, str], system: str = platform.system()) -> b
     return system != "Linux" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def extras_for(command: Sequence[str], window: bool) -> set[str]:
-    """The optional dependencies of a command; `window`: whether there is a gui, to open or test."""
-    extras = {"test"} if command[0] == "test" else set()
-    return extras | {"gui"} if window and command[0] in ("gui", "test") else extras
+def extras_for(command: Sequence[str]) -> set[str]:
+    """The optional dependencies of a command."""
+    return {"test"} if command[0] == "test" else set()
 
 
 # .venv

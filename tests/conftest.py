@@ -17,7 +17,10 @@ from safetensors.numpy import save_file
 from core.audio import load_mono, save_audio
 from moksori import main
 from tests.command_line import DEMO, RATE, VOICE, Moksori, Said
+from tests.qt import WHY_NOT
 from tests.sound_card import FalseSoundDevice
+
+pytest_plugins = [] if WHY_NOT else ["pytestqt.plugin"]  # else pytest would not even start
 
 
 @pytest.fixture(autouse=True)

@@ -92,27 +92,25 @@ def test_has_screen(system: str, environ: dict[str, str], screen: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "window", "extras"),
+    ("command", "extras"),
     [
-        (["demo"], True, set()),
-        (["convert", "a.wav", "b.wav"], True, set()),
-        (["gui"], True, {"gui"}),
-        (["gui"], False, set()),
-        (["test"], False, {"test"}),
-        (["test", "-x"], True, {"test", "gui"}),
+        (["demo"], set()),
+        (["convert", "a.wav", "b.wav"], set()),
+        (["gui"], set()),
+        (["test", "-x"], {"test"}),
     ],
 )
-def test_extras(command: list[str], window: bool, extras: set[str]) -> None:
-    assert start.extras_for(command, window) == extras
+def test_extras(command: list[str], extras: set[str]) -> None:
+    assert start.extras_for(command) == extras
 
 
 @pytest.mark.parametrize(
     ("change", "enough"),
     [
         ({}, True),
-        ({"extras": "gui test"}, True),
+        ({"extras": "test train"}, True),
         ({"extras": ""}, False),
-        ({"extras": "gui"}, False),
+        ({"extras": "train"}, False),
         ({"project": "abd"}, False),
         ({"python": "3.12"}, False),
         ({"folder": "elsewhere"}, False),

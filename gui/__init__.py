@@ -1,0 +1,1 @@
+"""The app: one window over the same functions as the command line. No file here imports torch."""

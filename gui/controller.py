@@ -1,0 +1,398 @@
+"""SessionController: the one object of the window that touches LiveSession.
+
+Threads: its methods belong to the GUI thread and never wait; what is slow runs in a Job, one after
+the other. Events of a session come from its threads as queued signals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from core.config import VoiceParams
+from core.errors import DeviceError, VoiceChangerError
+from gui import engine
+from gui.engine import Converters, MakeBackend, VoiceInfo
+from gui.jobs import Jobs
+from gui.settings import QUALITIES, Devices
+from gui.taps import Silence, Tap, Tone
+from realtime.session import LiveSession, SessionEvent
+from realtime.sound import Mode, SoundParams
+from realtime.stats import LiveStats
+
+Remedy = Literal["retry", "devices", "doctor", "none"]
+
+
+class Phase(str, Enum):
+    """What the user sees of a session's state."""
+
+    LOADING = "loading"
+    READY = "ready"
+    STARTING = "starting"
+    LIVE = "live"
+    LOST = "lost"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What happened, in the app's words and in the engine's, and which button mends it."""
+
+    headline: str
+    detail: str
+    remedy: Remedy = "retry"
+
+
+@dataclass(frozen=True)
+class _Run:
+    session: LiveSession
+    tap: Tap
+
+
+class SessionController(QObject):
+    """voices: known once `voices_found` was emitted. stats: of the session, or of the last one."""
+
+    changed = pyqtSignal()
+    voices_found = pyqtSignal()
+    voice_changed = pyqtSignal()
+    trouble = pyqtSignal(object)
+    mended = pyqtSignal()
+    recorded = pyqtSignal(str)
+    _event = pyqtSignal(int, object)
+
+    def __init__(
+        self, make_backend: MakeBackend, devices: Devices, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.make_backend, self.devices = make_backend, devices
+        self.jobs = Jobs(self)
+        self.phase = Phase.LOADING
+        self.voices: list[VoiceInfo] = []
+        self.voice: VoiceInfo | None = None
+        self.params = VoiceParams()
+        self.quality = 1
+        self.mode: Mode = "voice"
+        self._converters = Converters()
+        self._run: _Run | None = None
+        self._trial: LiveSession | None = None  # level check or tone
+        self._number = 0
+        self._event.connect(self._heard)
+
+    # Voices
+
+    def find_voices(self, wanted: str) -> None:
+        """Looks for voices, then loads the wanted one (else the first)."""
+
+        def found(voices: list[VoiceInfo]) -> None:
+            self.voices = voices
+            live = [voice for voice in voices if voice.live]
+            self.voice = next((v for v in live if v.name == wanted), live[0] if live else None)
+            self.voices_found.emit()
+            self._preload()
+
+        self.jobs.run(engine.list_voices, found, self._failed("The voices cannot be listed."))
+
+    def _preload(self) -> None:
+        if self.voice is None:
+            self._enter(Phase.READY)
+            return
+        self.params = engine.quick(self.params, len(self.voice.speakers))
+        self.jobs.run(self._make_tap(), lambda tap: self._enter(Phase.READY), self._failed_to_load)
+
+    def _failed_to_load(self, error: BaseException) -> None:
+        self._enter(Phase.READY)
+        self._failed("The voice cannot be loaded.")(error)
+
+    def choose(self, voice: VoiceInfo, speakers: tuple[float, ...]) -> None:
+        """Another voice or speaker; while sound runs it takes over without a gap."""
+        if self.voice is not None and voice.path == self.voice.path:
+            self.set_params(replace(self.params, speakers=speakers))
+            self.voice_changed.emit()
+            return
+        self.voice = voice
+        self.params = replace(self.params, speakers=speakers)
+        self.voice_changed.emit()
+        run = self._run
+        if run is None:
+            self.jobs.run(self._make_tap(), None, self._failed("The voice cannot be loaded."))
+            return
+        make = self._make_tap()
+
+        def switch() -> Tap:
+            tap = make()
+            run.session.switch(lambda: tap)
+            return tap
+
+        def switched(tap: Tap) -> None:
+            if self._run is run:
+                self._run = _Run(run.session, tap)
+
+        self.jobs.run(switch, switched, self._failed("The other voice cannot take over."))
+
+    def _make_tap(self) -> Callable[[], Tap]:
+        assert self.voice is not None
+        path, stream, params = self.voice.path, QUALITIES[self.quality], self.params
+        return lambda: self._converters.make(path, stream, params)
+
+    # Knobs
+
+    def set_params(self, params: VoiceParams) -> None:
+        """Heard from the next block on."""
+        self.params = params
+        if self._run is not None:
+            self._run.session.params = params
+
+    def set_mode(self, mode: Mode) -> None:
+        """The voice, the input as it is, or silence."""
+        self.mode = mode
+        if self._run is not None:
+            self._run.session.sound = SoundParams(mode=mode)
+        self.changed.emit()
+
+    def set_quality(self, quality: int) -> None:
+        """A place in QUALITIES; a running session starts again with it."""
+        if quality != self.quality:
+            self.quality = quality
+            self._restart()
+
+    def set_devices(self, devices: Devices) -> None:
+        """A running session starts again with them."""
+        if devices != self.devices:
+            self.devices = devices
+            self._restart()
+
+    def _restart(self) -> None:
+        if self.phase in (Phase.LIVE, Phase.LOST):
+            self.stop()
+            self.start()
+
+    # The session
+
+    def start(self) -> None:
+        """Begins to convert; `phase` tells when it runs."""
+        if self.voice is None or self.phase in (Phase.STARTING, Phase.LIVE):
+            return
+        self._end_trial()
+        self._enter(Phase.STARTING)
+        self._number += 1
+        number, devices, sound = self._number, self.devices, SoundParams(mode=self.mode)
+        make, params = self._make_tap(), self.params
+
+        def begin() -> _Run:
+            tap = make()
+            session = LiveSession(
+                tap,
+                self.make_backend(devices, tap.sample_rate),
+                params=params,
+                sound=sound,
+                bypass="dry",
+                on_event=lambda event: self._event.emit(number, event),
+            )
+            try:
+                session.start()
+            finally:
+                if session.error is not None:
+                    session.stop()
+            return _Run(session, tap)
+
+        self.jobs.run(begin, lambda run: self._started(run, number), self._failed_to_start)
+
+    def _started(self, run: _Run, number: int) -> None:
+        self._run = run
+        run.session.params, run.session.sound = self.params, SoundParams(mode=self.mode)
+        if number == self._number and self.phase is Phase.STARTING:
+            self._enter(Phase.LIVE)
+            self.mended.emit()
+
+    def _failed_to_start(self, error: BaseException) -> None:
+        self._enter(Phase.READY)
+        self._failed("The sound could not be started.")(error)
+
+    def stop(self) -> None:
+        """Ends the session in order; a recording is completed."""
+        if self.phase in (Phase.READY, Phase.LOADING, Phase.STOPPING):
+            return
+        self._number += 1
+        self._enter(Phase.STOPPING)
+
+        def end() -> Path | None:
+            run, self._run = self._run, None
+            if run is None:
+                return None
+            run.session.stop()
+            return run.tap.end_recording()
+
+        def ended(path: Path | None) -> None:
+            if self.phase is Phase.STOPPING:
+                self._enter(Phase.READY)
+            if path is not None:
+                self.recorded.emit(str(path))
+
+        def failed(error: BaseException) -> None:
+            self._enter(Phase.READY)
+            self._failed("The sound did not end in order.")(error)
+
+        self.jobs.run(end, ended, failed)
+
+    @property
+    def stats(self) -> LiveStats:
+        """The latest figures; cheap."""
+        run = self._run
+        if self._trial is not None:
+            return self._trial.stats
+        return LiveStats() if run is None else run.session.stats
+
+    @property
+    def tap(self) -> Tap | None:
+        """What lets the window see the sound, while it runs."""
+        return None if self._run is None else self._run.tap
+
+    def record(self, path: Path) -> None:
+        """Keeps the converted voice from now on."""
+        if self._run is None:
+            return
+        try:
+            self._run.tap.record(path)
+        except (VoiceChangerError, OSError) as error:
+            self._failed("The recording cannot be written.")(error)
+        self.changed.emit()
+
+    def end_recording(self) -> None:
+        """`recorded` tells the file."""
+        run = self._run
+        if run is None:
+            return
+
+        def ended(path: Path | None) -> None:
+            self.changed.emit()
+            if path is not None:
+                self.recorded.emit(str(path))
+
+        self.jobs.run(
+            run.tap.end_recording, ended, self._failed("The recording cannot be written.")
+        )
+
+    # Level check and tone
+
+    def listen(self) -> None:
+        """A silent session, for the level of the microphone in `stats`."""
+        self._try(Silence())
+
+    def play_tone(self) -> None:
+        """A soft tone on the output, until `end_trial`."""
+        self._try(Tone())
+
+    def _try(self, processor: Silence) -> None:
+        if self._run is not None or self.phase is Phase.STARTING:
+            return
+        self._end_trial()
+        devices = self.devices
+
+        def begin() -> LiveSession:
+            backend = self.make_backend(devices, processor.sample_rate)
+            session = LiveSession(processor, backend)
+            try:
+                session.start()
+            finally:
+                if session.error is not None:
+                    session.stop()
+            return session
+
+        def begun(session: LiveSession) -> None:
+            self._trial = session
+
+        self.jobs.run(begin, begun, self._failed("The sound could not be started."))
+
+    def end_trial(self) -> None:
+        """The level check or the tone is over."""
+        self._end_trial()
+
+    def _end_trial(self) -> None:
+        def end() -> None:
+            trial, self._trial = self._trial, None
+            if trial is not None:
+                trial.stop()
+
+        self.jobs.run(end, None, self._failed("The sound did not end in order."))
+
+    def measure_latency(self, done: Callable[[float], object], over: Callable[[], object]) -> None:
+        """Milliseconds from speech to sound, to `done`; `over` in any case."""
+        if self.voice is None or self._run is not None:
+            over()
+            return
+        make, devices = self._make_tap(), self.devices
+
+        def measured(found: float) -> None:
+            over()
+            done(found)
+
+        def failed(error: BaseException) -> None:
+            over()
+            self._failed("The latency could not be measured.")(error)
+
+        self.jobs.run(
+            lambda: engine.measure_latency(self.make_backend, devices, make()), measured, failed
+        )
+
+    # Events and errors
+
+    def _heard(self, number: int, event: SessionEvent) -> None:
+        if number != self._number:
+            return
+        if event.kind == "lost":
+            self._enter(Phase.LOST)
+            words = "The device has gone; the voice stays loaded and waits for it."
+            self.trouble.emit(Trouble(words, str(event.error), "devices"))
+        elif event.kind == "resumed":
+            self._enter(Phase.LIVE)
+            self.mended.emit()
+        elif event.kind == "failed":
+            if self.phase is not Phase.STARTING:  # else the Job says so
+                self.stop()
+                self._failed("The sound has stopped.")(event.error or VoiceChangerError(""))
+        elif event.kind == "finished":
+            self.stop()
+
+    def _failed(self, headline: str) -> Callable[[BaseException], None]:
+        def tell(error: BaseException) -> None:
+            remedy: Remedy = "retry"
+            if isinstance(error, DeviceError):
+                remedy = "devices"
+            elif not isinstance(error, VoiceChangerError):
+                remedy = "doctor"
+            detail = str(error) or type(error).__name__
+            self.trouble.emit(Trouble(headline, detail, remedy))
+
+        return tell
+
+    def report(self, headline: str, error: BaseException) -> None:
+        """Another part of the window has failed."""
+        self._failed(headline)(error)
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Ends what runs, in order; then nothing is heard of this any more."""
+        self._number += 1
+        self.jobs.close()
+        run, self._run = self._run, None
+        trial, self._trial = self._trial, None
+        for session in (run.session if run else None, trial):
+            if session is not None:
+                session.stop()
+        if run is not None:
+            run.tap.end_recording()
+        engine.remove_virtual_microphone()
+
+
+def recording_path(folder: Path) -> Path:
+    """A name that tells when."""
+    return folder / time.strftime("moksori %Y-%m-%d %H-%M-%S.wav")

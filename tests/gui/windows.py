@@ -1,0 +1,52 @@
+"""A window over a loopback with the embedded voice, offscreen, with settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QSettings
+from pytestqt.qtbot import QtBot
+
+from gui import engine
+from gui.controller import Phase
+from gui.main_window import MainWindow
+from gui.settings import Settings, SettingsStore
+
+MakeWindow = Callable[..., MainWindow]
+PATIENCE = 60_000  # ms
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SettingsStore:
+    return SettingsStore(QSettings(str(tmp_path / "app.ini"), QSettings.Format.IniFormat))
+
+
+@pytest.fixture
+def make_window(
+    qtbot: QtBot, store: SettingsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakeWindow]:
+    monkeypatch.setattr("core.voice.own_folder", lambda: tmp_path / "voices")
+    made = []
+
+    def make(settings: Settings | None = None) -> MainWindow:
+        if settings is not None:
+            store.save(settings)
+        window = MainWindow(store, engine.loop(engine.DEMO, 120), tmp_path / "projects")
+        made.append(window)
+        window.show()
+        return window
+
+    yield make
+    for window in made:
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
+def window(make_window: MakeWindow, qtbot: QtBot) -> MainWindow:
+    """Past the first steps, its voice loaded."""
+    window = make_window(Settings(welcomed=True, language="en", theme="light"))
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.READY, timeout=PATIENCE)
+    return window
