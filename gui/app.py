@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,10 +19,16 @@ def run(loopback: Path | None = None) -> int:
     from gui import engine
     from gui.main_window import MainWindow
     from gui.settings import SettingsStore
+    from realtime.run import signals
 
     app = QApplication(["moksori"])
     app.setApplicationName("moksori")
     make = engine.make_sound_card if loopback is None else engine.loop(loopback)
     window = MainWindow(SettingsStore(), make)
     window.show()
-    return app.exec()
+
+    def close(number: int, frame: object) -> None:
+        window.close()  # in order: what runs is ended, files are completed
+
+    with signals({signal.SIGINT: close, signal.SIGTERM: close}):
+        return app.exec()
