@@ -31,9 +31,9 @@ from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, log_spectrum
 _SHARE_EXPONENT = 0.6  # a speaker's share grows slower than what is there of them
 _PITCH_SPREAD = 1.5  # semitones around the target's median
 _PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT, _LEVEL_WEIGHT = 2.0, 0.6, 0.3, 0.5
-_HEARD_WEIGHT, _COLOUR_WEIGHT = 0.6, 0.8
+_HEARD_WEIGHT, _COLOUR_WEIGHT = 0.4, 0.5
 _COLOUR_MEMORY = 0.95  # share of a mean spectrum that is remembered from batch to batch
-_HUSH = 6.0  # nepers (52 dB) under a crop's loudest frame: silence, which has no level to keep
+_HUSH = 4.6  # nepers (40 dB) under a crop's loudest frame: silence, which has no level to keep
 
 
 class Conversions:
