@@ -293,10 +293,8 @@ class LivePage(QWidget):
         self.latency.setText(f"{latency.total_ms:.0f} ms")
         share = stats.p95_ms / latency.block_ms if latency.block_ms else 0.0
         now = colours()
-        spare = max(0.0, 1 - share)
+        spare = max(0.0, 1 - share) if stats.effort else 0.0  # bypassed, blocks cost nothing
         colour = now.good if spare > 0.35 else now.fair if spare > 0.1 else now.bad
-        if stats.effort == 0:
-            colour = now.bad
         self.headroom.setText(f"{100 * spare:.0f} %")
         if self.headroom.property("colour") != colour:
             self.headroom.setProperty("colour", colour)
