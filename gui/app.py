@@ -7,11 +7,24 @@ import signal
 import sys
 from pathlib import Path
 
+from core.errors import VoiceChangerError
+
 LIVE_SWITCH_SECONDS = 0.0005
+
+
+def has_screen() -> bool:
+    """Whether a window can be shown; Qt would abort the program otherwise."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in named)
 
 
 def run(loopback: Path | None = None) -> int:
     """The app, until its window is closed; the exit code. loopback: hear a file instead."""
+    if not has_screen():
+        raise VoiceChangerError(
+            "the app needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY names one; without it"
+            " there is: moksori live"
+        )
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small blocks lose to waiting threads
     sys.setswitchinterval(LIVE_SWITCH_SECONDS)
     from PyQt6.QtWidgets import QApplication

@@ -39,7 +39,6 @@ def test_help_loads_neither_torch_nor_numpy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "COMMAND"),
         (["sing"], "invalid choice: 'sing'"),
         (["convert", "a.wav"], "OUT"),
         (["convert", "a.wav", "b.wav", "--shift", "high"], "invalid number_or_auto value: 'high'"),
@@ -56,6 +55,17 @@ def test_a_wrong_command_line_shows_the_usage(
     err = capsys.readouterr().err
     assert err.startswith("usage: moksori")
     assert words in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
+@pytest.mark.parametrize("arguments", [[], ["gui"]])
+def test_without_a_screen_the_app_says_so(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(arguments) == 1
+    assert "needs a screen" in capsys.readouterr().err
 
 
 def _examples(name: str) -> list[list[str]]:
