@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from tests.qt import WHY_NOT
 from tests.sound_card import FalseSoundDevice
 
 pytest_plugins = [] if WHY_NOT else ["pytestqt.plugin"]  # else pytest would not even start
+
+# a job in a shell's background ignores Ctrl-C, and so would all that the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
