@@ -36,7 +36,7 @@ def run(loopback: Path | None = None) -> int:
 
     app = QApplication(["moksori"])
     app.setApplicationName("moksori")
-    make = engine.make_sound_card if loopback is None else engine.loop(loopback)
+    make = engine.SoundCard() if loopback is None else engine.Loop(loopback)
     window = MainWindow(SettingsStore(), make)
     window.show()
 

@@ -1,7 +1,7 @@
-"""SessionController: the one object of the window that touches LiveSession.
+"""SessionController: the one object of the window that touches the session, in its own process.
 
 Threads: its methods belong to the GUI thread and never wait; what is slow runs in a Job, one after
-the other. Events of a session come from its threads as queued signals.
+the other. Events of a session come from the engine's reader as queued signals.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,12 +18,15 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from core.config import VoiceParams
 from core.errors import DeviceError, VoiceChangerError
-from gui import engine
-from gui.engine import Converters, MakeBackend, VoiceInfo
+from gui import engine, processes
+from gui.engine import MakeBackend, VoiceInfo
 from gui.jobs import Jobs
+from gui.processes import Order, Process
 from gui.settings import QUALITIES, Devices
-from gui.taps import Silence, Tap, Tone
-from realtime.session import LiveSession, SessionEvent
+from gui.trials import Silence, Tone
+from realtime.glimpse import Glimpse
+from realtime.remote import RemoteSession
+from realtime.session import SessionEvent
 from realtime.sound import Mode, SoundParams
 from realtime.stats import LiveStats
 
@@ -49,14 +53,11 @@ class Trouble:
     remedy: Remedy = "retry"
 
 
-@dataclass(frozen=True)
-class _Run:
-    session: LiveSession
-    tap: Tap
-
-
 class SessionController(QObject):
-    """voices: known once `voices_found` was emitted. stats: of the session, or of the last one."""
+    """voices: known once `voices_found` was emitted. stats: of the session, or of the last one.
+
+    glimpse: the sound, to look at. sound, workshop: the processes behind the window.
+    """
 
     changed = pyqtSignal()
     voices_found = pyqtSignal()
@@ -77,10 +78,13 @@ class SessionController(QObject):
         self.voice: VoiceInfo | None = None
         self.params = VoiceParams()
         self.quality = 1
+        self.suppress = False
         self.mode: Mode = "voice"
-        self._converters = Converters()
-        self._run: _Run | None = None
-        self._trial: LiveSession | None = None  # level check or tone
+        self.recording: Path | None = None
+        self.glimpse = Glimpse()
+        self.sound, self.workshop = Process(), Process()
+        self._run: RemoteSession | None = None
+        self._trial: RemoteSession | None = None  # level check or tone
         self._number = 0
         self._event.connect(self._heard)
 
@@ -96,14 +100,15 @@ class SessionController(QObject):
             self.voices_found.emit()
             self._preload()
 
-        self.jobs.run(engine.list_voices, found, self._failed("The voices cannot be listed."))
+        look = partial(self.sound.run, engine.list_voices)
+        self.jobs.run(look, found, self._failed("The voices cannot be listed."))
 
     def _preload(self) -> None:
         if self.voice is None:
             self._enter(Phase.READY)
             return
         self.params = engine.quick(self.params, len(self.voice.speakers))
-        self.jobs.run(self._make_tap(), lambda tap: self._enter(Phase.READY), self._failed_to_load)
+        self.jobs.run(self._load, lambda done: self._enter(Phase.READY), self._failed_to_load)
 
     def _failed_to_load(self, error: BaseException) -> None:
         self._enter(Phase.READY)
@@ -120,25 +125,25 @@ class SessionController(QObject):
         self.voice_changed.emit()
         run = self._run
         if run is None:
-            self.jobs.run(self._make_tap(), None, self._failed("The voice cannot be loaded."))
+            self.jobs.run(self._load, None, self._failed("The voice cannot be loaded."))
             return
-        make = self._make_tap()
+        make = partial(processes.make_converter, self._order)
 
-        def switch() -> Tap:
-            tap = make()
-            run.session.switch(lambda: tap)
-            return tap
+        def switched(done: None) -> None:
+            run.params = self.params
 
-        def switched(tap: Tap) -> None:
-            if self._run is run:
-                self._run = _Run(run.session, tap)
+        self.jobs.run(
+            partial(run.switch, make), switched, self._failed("The other voice cannot take over.")
+        )
 
-        self.jobs.run(switch, switched, self._failed("The other voice cannot take over."))
-
-    def _make_tap(self) -> Callable[[], Tap]:
+    @property
+    def _order(self) -> Order:
         assert self.voice is not None
-        path, stream, params = self.voice.path, QUALITIES[self.quality], self.params
-        return lambda: self._converters.make(path, stream, params)
+        return Order(self.voice.path, QUALITIES[self.quality], self.params, self.suppress)
+
+    def _load(self) -> None:
+        if self.voice is not None:
+            self.sound.run(partial(processes.load, self._order))
 
     # Knobs
 
@@ -146,19 +151,25 @@ class SessionController(QObject):
         """Heard from the next block on."""
         self.params = params
         if self._run is not None:
-            self._run.session.params = params
+            self._run.params = params
 
     def set_mode(self, mode: Mode) -> None:
         """The voice, the input as it is, or silence."""
         self.mode = mode
         if self._run is not None:
-            self._run.session.sound = SoundParams(mode=mode)
+            self._run.sound = SoundParams(mode=mode)
         self.changed.emit()
 
     def set_quality(self, quality: int) -> None:
         """A place in QUALITIES; a running session starts again with it."""
         if quality != self.quality:
             self.quality = quality
+            self._restart()
+
+    def set_suppress(self, suppress: bool) -> None:
+        """Noise suppression before the voice; a running session starts again with it."""
+        if suppress != self.suppress:
+            self.suppress = suppress
             self._restart()
 
     def set_devices(self, devices: Devices) -> None:
@@ -181,31 +192,26 @@ class SessionController(QObject):
         self._end_trial()
         self._enter(Phase.STARTING)
         self._number += 1
-        number, devices, sound = self._number, self.devices, SoundParams(mode=self.mode)
-        make, params = self._make_tap(), self.params
+        number, sound = self._number, SoundParams(mode=self.mode)
+        view = self.glimpse.name
+        make = partial(processes.make_live, self._order, self.make_backend, self.devices, view)
 
-        def begin() -> _Run:
-            tap = make()
-            session = LiveSession(
-                tap,
-                self.make_backend(devices, tap.sample_rate),
-                params=params,
+        def begin() -> RemoteSession:
+            session = RemoteSession(
+                self.sound.engine,
+                make,
+                params=self.params,
                 sound=sound,
-                bypass="dry",
                 on_event=lambda event: self._event.emit(number, event),
             )
-            try:
-                session.start()
-            finally:
-                if session.error is not None:
-                    session.stop()
-            return _Run(session, tap)
+            return _started(session)
 
-        self.jobs.run(begin, lambda run: self._started(run, number), self._failed_to_start)
+        self.jobs.run(begin, lambda run: self._begun(run, number), self._failed_to_start)
 
-    def _started(self, run: _Run, number: int) -> None:
+    def _begun(self, run: RemoteSession, number: int) -> None:
         self._run = run
-        run.session.params, run.session.sound = self.params, SoundParams(mode=self.mode)
+        run.params, run.sound = self.params, SoundParams(mode=self.mode)
+        self.glimpse.read()  # what was heard before
         if number == self._number and self.phase is Phase.STARTING:
             self._enter(Phase.LIVE)
             self.mended.emit()
@@ -221,18 +227,15 @@ class SessionController(QObject):
         self._number += 1
         self._enter(Phase.STOPPING)
 
-        def end() -> Path | None:
+        def end() -> None:
             run, self._run = self._run, None
-            if run is None:
-                return None
-            run.session.stop()
-            return run.tap.end_recording()
+            if run is not None:
+                run.stop()
 
-        def ended(path: Path | None) -> None:
+        def ended(done: None) -> None:
             if self.phase is Phase.STOPPING:
                 self._enter(Phase.READY)
-            if path is not None:
-                self.recorded.emit(str(path))
+            self._tell_recorded()
 
         def failed(error: BaseException) -> None:
             self._enter(Phase.READY)
@@ -246,37 +249,38 @@ class SessionController(QObject):
         run = self._run
         if self._trial is not None:
             return self._trial.stats
-        return LiveStats() if run is None else run.session.stats
-
-    @property
-    def tap(self) -> Tap | None:
-        """What lets the window see the sound, while it runs."""
-        return None if self._run is None else self._run.tap
+        return LiveStats() if run is None else run.stats
 
     def record(self, path: Path) -> None:
         """Keeps the converted voice from now on."""
-        if self._run is None:
-            return
-        try:
-            self._run.tap.record(path)
-        except (VoiceChangerError, OSError) as error:
-            self._failed("The recording cannot be written.")(error)
-        self.changed.emit()
-
-    def end_recording(self) -> None:
-        """`recorded` tells the file."""
         run = self._run
         if run is None:
             return
 
-        def ended(path: Path | None) -> None:
-            self.changed.emit()
-            if path is not None:
-                self.recorded.emit(str(path))
+        def failed(error: BaseException) -> None:
+            self._spoilt(error)
 
-        self.jobs.run(
-            run.tap.end_recording, ended, self._failed("The recording cannot be written.")
-        )
+        self.recording = path
+        self.jobs.run(partial(run.start_recording, path), None, failed)
+        self.changed.emit()
+
+    def end_recording(self) -> None:
+        """`recorded` tells the file."""
+        if self._run is not None:
+            self.jobs.run(
+                self._run.stop_recording, lambda done: self._tell_recorded(), self._spoilt
+            )
+
+    def _tell_recorded(self) -> None:
+        path, self.recording = self.recording, None
+        self.changed.emit()
+        if path is not None and path.exists():
+            self.recorded.emit(str(path))
+
+    def _spoilt(self, error: BaseException | None) -> None:
+        self.recording = None
+        self.changed.emit()
+        self._failed("The recording cannot be written.")(error or VoiceChangerError(""))
 
     # Level check and tone
 
@@ -292,19 +296,12 @@ class SessionController(QObject):
         if self._run is not None or self.phase is Phase.STARTING:
             return
         self._end_trial()
-        devices = self.devices
+        make = partial(processes.make_trial, processor, self.make_backend, self.devices)
 
-        def begin() -> LiveSession:
-            backend = self.make_backend(devices, processor.sample_rate)
-            session = LiveSession(processor, backend)
-            try:
-                session.start()
-            finally:
-                if session.error is not None:
-                    session.stop()
-            return session
+        def begin() -> RemoteSession:
+            return _started(RemoteSession(self.sound.engine, make))
 
-        def begun(session: LiveSession) -> None:
+        def begun(session: RemoteSession) -> None:
             self._trial = session
 
         self.jobs.run(begin, begun, self._failed("The sound could not be started."))
@@ -326,7 +323,7 @@ class SessionController(QObject):
         if self.voice is None or self._run is not None:
             over()
             return
-        make, devices = self._make_tap(), self.devices
+        measure = partial(processes.measure_latency, self._order, self.make_backend, self.devices)
 
         def measured(found: float) -> None:
             over()
@@ -336,9 +333,7 @@ class SessionController(QObject):
             over()
             self._failed("The latency could not be measured.")(error)
 
-        self.jobs.run(
-            lambda: engine.measure_latency(self.make_backend, devices, make()), measured, failed
-        )
+        self.jobs.run(partial(self.sound.run, measure), measured, failed)
 
     # Events and errors
 
@@ -358,6 +353,8 @@ class SessionController(QObject):
                 self._failed("The sound has stopped.")(event.error or VoiceChangerError(""))
         elif event.kind == "finished":
             self.stop()
+        elif event.kind == "recording_failed":
+            self._spoilt(event.error)
 
     def _failed(self, headline: str) -> Callable[[BaseException], None]:
         def tell(error: BaseException) -> None:
@@ -382,15 +379,23 @@ class SessionController(QObject):
     def close(self) -> None:
         """Ends what runs, in order; then nothing is heard of this any more."""
         self._number += 1
-        self.jobs.close()
-        run, self._run = self._run, None
-        trial, self._trial = self._trial, None
-        for session in (run.session if run else None, trial):
+        for session in (self._run, self._trial):
             if session is not None:
                 session.stop()
-        if run is not None:
-            run.tap.end_recording()
+        self.sound.close()  # what a Job asks of them fails, so that no Job is waited for
+        self.workshop.close()
+        self.jobs.close()
+        self.glimpse.close()
         engine.remove_virtual_microphone()
+
+
+def _started(session: RemoteSession) -> RemoteSession:
+    try:
+        session.start()
+    except BaseException:
+        session.stop()
+        raise
+    return session
 
 
 def recording_path(folder: Path) -> Path:

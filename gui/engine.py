@@ -1,25 +1,27 @@
 """What the app asks of core, realtime and offline. Everything here is slow: call it in a Job.
 
-The imports stand inside the functions, so that the window is there before torch is.
+What loads torch runs in a process (`processes.py`); the imports stand inside the functions, so that
+the window never loads it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.config import StreamConfig, VoiceParams
 from core.errors import VoiceFileError
 from gui.settings import VIRTUAL, Devices
-from gui.taps import Tap
 from realtime.backend import AudioBackend, Device
 
 MakeBackend = Callable[[Devices, int], AudioBackend]
+"""Of the devices chosen and the voice's rate. Called in the sound's process, so it must pickle."""
 DEMO = Path(__file__).parents[1] / "core" / "assets" / "demo.flac"
 
 
@@ -68,63 +70,58 @@ def list_voices() -> list[VoiceInfo]:
     return found
 
 
-class Converters:
-    """Makes converters; the voice loaded last stays loaded."""
+@dataclass(frozen=True)
+class SoundCard:
+    """A MakeBackend: the devices chosen; the virtual microphone is made if it is one of them.
 
-    def __init__(self) -> None:
-        self._path: Path | None = None
-        self._voice: object = None
+    owner: the process with which the virtual microphone ends.
+    """
 
-    def make(self, path: Path, stream: StreamConfig, params: VoiceParams) -> Tap:
-        """A converter of that voice, tapped."""
-        from core.streaming.converter import StreamingConverter
-        from core.voice import VoiceModel
+    owner: int = field(default_factory=os.getpid)
 
-        if not isinstance(self._voice, VoiceModel) or self._path != path:
-            self._voice, self._path = VoiceModel.load(path), path
-        return Tap(StreamingConverter(self._voice, stream, params))
+    def __call__(self, devices: Devices, sample_rate: int) -> AudioBackend:
+        """See MakeBackend."""
+        from realtime.portaudio import PortAudioBackend, list_devices
+        from realtime.virtual import SINK, VirtualMicrophone, find_cable
 
+        output: str | None = devices.output or None
+        prepare = None
+        if output == VIRTUAL and sys.platform.startswith("linux"):
+            microphone = VirtualMicrophone(self.owner)
+            output = f"PulseAudio:{SINK}"
 
-def make_sound_card(devices: Devices, sample_rate: int) -> AudioBackend:
-    """The devices chosen; the virtual microphone is made if it is one of them."""
-    from realtime.portaudio import PortAudioBackend, list_devices
-    from realtime.virtual import SINK, VirtualMicrophone, find_cable
+            def prepare() -> None:
+                microphone.create()
 
-    output: str | None = devices.output or None
-    prepare = None
-    if output == VIRTUAL and sys.platform.startswith("linux"):
-        microphone = VirtualMicrophone()
-        output = f"PulseAudio:{SINK}"
-
-        def prepare() -> None:
-            microphone.create()
-
-    elif output == VIRTUAL:
-        output = find_cable(list_devices(), "output").id
-    return PortAudioBackend(
-        devices.input or None,
-        output,
-        monitor_device=devices.monitor or None,
-        sample_rate=devices.rate or sample_rate,
-        latency="high" if devices.latency == "high" else "low",
-        prepare=prepare,
-    )
+        elif output == VIRTUAL:
+            output = find_cable(list_devices(), "output").id
+        return PortAudioBackend(
+            devices.input or None,
+            output,
+            monitor_device=devices.monitor or None,
+            sample_rate=devices.rate or sample_rate,
+            latency="high" if devices.latency == "high" else "low",
+            prepare=prepare,
+        )
 
 
-def loop(path: Path, seconds: float = 600.0) -> MakeBackend:
-    """A recording, again and again, in place of devices."""
+@dataclass(frozen=True)
+class Loop:
+    """A MakeBackend: a recording, again and again, in place of devices."""
 
-    def make(devices: Devices, sample_rate: int) -> AudioBackend:
+    path: Path
+    seconds: float = 600.0
+
+    def __call__(self, devices: Devices, sample_rate: int) -> AudioBackend:
+        """See MakeBackend."""
         import numpy as np
 
         from core.audio import load_mono
         from realtime.loopback import LoopbackBackend
 
-        wave, rate = load_mono(path, devices.rate or None)
-        times = max(1, round(seconds * rate / len(wave)))
+        wave, rate = load_mono(self.path, devices.rate or None)
+        times = max(1, round(self.seconds * rate / len(wave)))
         return LoopbackBackend(np.tile(wave, times), sample_rate=rate, clock="real")
-
-    return make
 
 
 def list_sound_devices() -> list[Device]:
@@ -231,18 +228,6 @@ def _checkpoint(path: Path) -> Path:
 def _beside(checkpoint: Path, pattern: str) -> Path | None:
     found: Sequence[Path] = sorted(checkpoint.parent.glob(pattern))
     return found[0] if found else None
-
-
-def measure_latency(make_backend: MakeBackend, devices: Devices, processor: Tap) -> float:
-    """Milliseconds from speech to sound, by chirps: devices, if there are, and session."""
-    from realtime.latency import measure_devices, measure_session
-    from realtime.loopback import LoopbackBackend
-
-    session = measure_session(processor, processor.sample_rate)
-    backend = make_backend(devices, processor.sample_rate)
-    if isinstance(backend, LoopbackBackend):
-        return session.measured_ms
-    return session.measured_ms + measure_devices(backend).measured_ms
 
 
 def quick(params: VoiceParams, speakers: int) -> VoiceParams:

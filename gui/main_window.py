@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QTimer
@@ -278,7 +279,8 @@ class MainWindow(QMainWindow):
             self.controller.report("That is no voice that can be imported.", error)
 
         self.tell(tr("Checking {name} ...", name=path.name))
-        self.jobs.run(lambda: engine.import_from(path), done, failed)
+        take_in = partial(engine.import_from, path)
+        self.jobs.run(partial(self.controller.workshop.run, take_in), done, failed)
 
     def _exported(self, path: str) -> None:
         self.import_voice(Path(path))

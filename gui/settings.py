@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-
-from PyQt6.QtCore import QSettings
+from typing import TYPE_CHECKING
 
 from core.config import StreamConfig, VoiceParams, from_dict, to_dict
 from core.errors import ConfigError
+
+if TYPE_CHECKING:  # the sound's process reads this file, and needs no Qt
+    from PyQt6.QtCore import QSettings
 
 VERSION = 1
 VIRTUAL = "virtual"  # output: the virtual microphone
@@ -45,7 +47,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything remembered between starts. quality: a place in QUALITIES."""
+    """Everything remembered between starts. quality: a place in QUALITIES. suppress: the noise."""
 
     language: str = "system"
     theme: str = "system"
@@ -54,6 +56,7 @@ class Settings:
     voice: str = "embedded"
     params: VoiceParams = field(default_factory=VoiceParams)
     quality: int = 1
+    suppress: bool = False
     presets: tuple[Preset, ...] = ()
     train_on: bool = False
 
@@ -68,6 +71,8 @@ class SettingsStore:
     """Reads and writes Settings. What cannot be read is put aside and replaced by the defaults."""
 
     def __init__(self, store: QSettings | None = None) -> None:
+        from PyQt6.QtCore import QSettings
+
         self._store = store or QSettings("moksori", "moksori")
         self.corrupt = False
 

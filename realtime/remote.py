@@ -1,8 +1,8 @@
 """A session in a process of its own, so that a busy window cannot hold up its sound.
 
 Threads share an interpreter: beside one that runs Python without a pause, callback and worker wait
-for their turn. Only a process has an interpreter to itself. No sound crosses the border, just
-commands, events and stats; should a driver crash, the window learns of it and lives on.
+for their turn. Only a process has an interpreter to itself. Commands, events and stats cross the
+border, sound only for the eye (`glimpse.py`); should a driver crash, the window lives on.
 Threads here: the reader, which calls `on_event`. There: one receives, one sends, one publishes
 stats, and each command that may take long has one.
 """
@@ -43,7 +43,7 @@ class Engine:
     """A process that holds a session. It takes seconds to start, so keep it between sessions.
 
     Whatever is handed to it must pickle, functions by name. When it dies `alive` is False; make
-    another. It ends with the process that made it, however that ends.
+    another. It ends with its maker, however that ends.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Engine:
         self._listener = listener
 
     def call(self, verb: str, argument: Any = None, timeout: float | None = None) -> Any:
-        """Its answer; an error there is raised here."""
+        """Its answer; an error there is raised here. "run" gives what a function gives, there."""
         number = next(self._numbers)
         answer = self._answers[number] = queue.SimpleQueue()
         try:
@@ -301,9 +301,8 @@ class _Host:
                 if verb in ("params", "sound"):
                     setattr(self.session, verb, pickle.loads(message))
                 else:
-                    threading.Thread(
-                        target=self._answer, args=(number, verb, message), daemon=True
-                    ).start()
+                    order = (number, verb, message)
+                    threading.Thread(target=self._answer, args=order, daemon=True).start()
         except (EOFError, OSError):
             pass
         if self._session is not None:
@@ -317,7 +316,7 @@ class _Host:
         return self._session
 
     def _answer(self, number: int, verb: str, message: bytes) -> None:
-        value, error = None, None
+        error = None
         try:
             value = getattr(self, f"_do_{verb}")(pickle.loads(message))
             _check_pickles(verb, value)
@@ -346,6 +345,9 @@ class _Host:
 
     def _do_stop_recording(self, _: None) -> None:
         self.session.stop_recording()
+
+    def _do_run(self, work: Callable[[], Any]) -> Any:
+        return work()
 
     def _do_ask(self, question: Callable[[LiveSession], Any]) -> Any:
         return question(self.session)

@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.config import VoiceParams
 from core.errors import ConfigError, DeviceError, VoiceChangerError
 from realtime.backend import AudioBackend
@@ -23,6 +26,8 @@ from realtime.recorder import Recordings
 from realtime.sound import Mode, SoundParams
 from realtime.stats import LiveStats, SessionState
 from realtime.worker import Worker
+
+Wave = NDArray[np.float32]
 
 PATIENCE = 5.0  # seconds an event waits for its predecessor
 FIRST_RETRY, LAST_RETRY = 0.1, 0.8  # seconds between attempts to open a lost device, doubling
@@ -53,6 +58,8 @@ class LiveSession:
     slack_seconds: the output cushion for compute and jitter; None is one block.
     bypass: what is heard while the machine is too slow for the voice: "mute", or the input, "dry".
     on_event: called from the thread where it happens; must return soon and must not call `stop`.
+    on_block: called by the worker with every block in and out, (T,) each at the processor's rate;
+    must return at once, and copy what it keeps.
     record, record_input: files for the processor's output and input from the first block on,
     complete after `stop`; see also `start_recording`.
     """
@@ -67,6 +74,7 @@ class LiveSession:
         slack_seconds: float | None = None,
         bypass: Mode = "mute",
         on_event: Callable[[SessionEvent], None] | None = None,
+        on_block: Callable[[Wave, Wave], None] | None = None,
         record: str | Path | None = None,
         record_input: str | Path | None = None,
         warm_up_blocks: int = 3,
@@ -81,7 +89,7 @@ class LiveSession:
         self.recording_error: BaseException | None = None
         self._bypass, self._slack_seconds = bypass, slack_seconds
         self._steps: int = getattr(processor, "steps", 1)  # wanted; the worker may lower them
-        self._on_event = on_event
+        self._on_event, self._on_block = on_event, on_block
         self._record, self._record_input = record, record_input
         self._warm_up_blocks = warm_up_blocks
         self._plan = plan_session(processor, backend, slack_seconds)
@@ -247,6 +255,11 @@ class LiveSession:
         if hasattr(self.processor, "steps"):
             self.processor.steps = self._steps
         self.stop_recording()
+
+    def block_made(self, heard: Wave, made: Wave) -> None:
+        """A block is done (the worker's thread)."""
+        if self._on_block is not None:
+            self._on_block(heard, made)
 
     def worker_failed(self, error: BaseException) -> None:
         """The worker has died (its thread)."""

@@ -47,6 +47,9 @@ class Listener(Protocol):
     params: VoiceParams  # both read once per block
     sound: SoundParams
 
+    def block_made(self, heard: NDArray[np.float32], made: NDArray[np.float32]) -> None:
+        """A block in and out, to look at; it changes afterwards."""
+
     def worker_failed(self, error: BaseException) -> None:
         """The worker has died."""
 
@@ -250,6 +253,7 @@ class Worker:
         now = self._backend.now()
         self._overload.note(now - began, now)
         self._recordings.put(block, out)
+        self._listener.block_made(block, out)
         if (error := self._recordings.news()) is not None:
             self._listener.recording_failed(error)
         if self._chain.processor is not processor:

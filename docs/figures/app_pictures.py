@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as made:
         scratch = Path(made)
         kept = QSettings(str(scratch / "app.ini"), QSettings.Format.IniFormat)
-        window = MainWindow(SettingsStore(kept), engine.loop(engine.DEMO), scratch / "projects")
+        window = MainWindow(SettingsStore(kept), engine.Loop(engine.DEMO), scratch / "projects")
         window.resize(1000, 640)
         window.show()
         wait(lambda: window.controller.phase is Phase.READY)

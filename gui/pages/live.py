@@ -157,8 +157,7 @@ class LivePage(QWidget):
         self.controller.set_mode("mute" if self.mute.isChecked() else "voice")
 
     def _record(self) -> None:
-        tap = self.controller.tap
-        if tap is not None and tap.recording:
+        if self.controller.recording is not None:
             self.controller.end_recording()
         else:
             place = QStandardPaths.StandardLocation.MusicLocation
@@ -246,9 +245,8 @@ class LivePage(QWidget):
         self.phase.setText(tr(PHASES[phase]))
         self.bypass.setChecked(self.controller.mode == "dry")
         self.mute.setChecked(self.controller.mode == "mute")
-        tap = self.controller.tap
         self.record.setEnabled(phase is Phase.LIVE)
-        recording = tap is not None and tap.recording
+        recording = self.controller.recording is not None
         self.record.setChecked(recording)
         rename(self.record, "End recording" if recording else "Record")
         if phase is Phase.STARTING:
@@ -271,22 +269,15 @@ class LivePage(QWidget):
             self._draw()
 
     def _draw(self) -> None:
-        tap = self.controller.tap
-        if tap is None:
-            return
-        drawn = False
-        while tap.seen:
-            heard, said = tap.seen.popleft()
-            mode = self.controller.mode
-            self.input_view.push(heard, tap.sample_rate)
-            shown = heard if mode == "dry" else said if mode == "voice" else 0 * said
-            self.output_view.push(shown, tap.sample_rate)
-            drawn = True
-        if drawn:
+        glimpse = self.controller.glimpse
+        heard, said = glimpse.read()
+        if len(heard):
+            self.input_view.push(heard, glimpse.sample_rate)
+            self.output_view.push(said, glimpse.sample_rate)
             self.input_view.draw()
             self.output_view.draw()
         if self.controller.params.pitch_shift is None:
-            self.pitch.show_quietly(round(2 * tap.pitch_shift) / 2)
+            self.pitch.show_quietly(round(2 * glimpse.pitch_shift) / 2)
 
     def _show_stats(self, stats: LiveStats) -> None:
         latency = stats.latency

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from PyQt6.QtCore import PYQT_VERSION_STR, QTimer, pyqtSignal
 from PyQt6.QtGui import QGuiApplication
@@ -274,7 +275,8 @@ class SettingsPage(QWidget):
             self.examine.setEnabled(True)
             self.controller.report("The doctor could not look.", error)
 
-        self.jobs.run(engine.examine, found, failed)
+        look = partial(self.controller.workshop.run, engine.examine)
+        self.jobs.run(look, found, failed)
 
     def copy_diagnostics(self) -> None:
         """To the clipboard: system, doctor, devices, figures. No names of files."""

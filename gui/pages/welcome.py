@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtWidgets import QLayout, QSizePolicy, QStackedWidget, QWidget
@@ -156,7 +157,8 @@ class WelcomePage(QWidget):
             self.sample.setEnabled(True)
             self.controller.report("The file cannot be played.", error)
 
-        self.jobs.run(lambda: engine.render_sample(voice.path, params), done, failed)
+        render = partial(engine.render_sample, voice.path, params)
+        self.jobs.run(partial(self.controller.workshop.run, render), done, failed)
 
     def _next(self) -> None:
         at = self.steps.currentIndex()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -20,9 +23,22 @@ from gui import engine
 from gui.controller import Phase
 from gui.main_window import MainWindow
 from gui.settings import Devices, Preset, Settings, SettingsStore
+from tests.command_line import ROOT
 
 PATIENCE = 60_000
 USUAL = Settings(welcomed=True, language="en", theme="light")
+
+
+def no_devices(devices: Devices, sample_rate: int) -> Any:
+    raise DeviceError("no input device was found; plug one in")
+
+
+def gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def go_live(window: MainWindow, qtbot: QtBot) -> None:
@@ -63,6 +79,7 @@ def test_live_shows_and_obeys(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
     assert controller.params.speakers == (0, 0, 1)
     live.record_to(tmp_path / "kept")
     assert live.record.isChecked()
+    qtbot.waitUntil(lambda: not controller.jobs.busy, timeout=PATIENCE)
     blocks = controller.stats.blocks
     qtbot.waitUntil(lambda: controller.stats.blocks > blocks + 5, timeout=PATIENCE)
     with qtbot.waitSignal(controller.recorded, timeout=PATIENCE) as told:
@@ -77,10 +94,39 @@ def test_live_shows_and_obeys(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
 
 def test_closing_while_live_ends_in_order(window: MainWindow, qtbot: QtBot) -> None:
     go_live(window, qtbot)
-    run = window.controller._run
-    assert run is not None
-    window.close()
-    assert run.session.state.value == "idle"
+    session, process = window.controller._run, window.controller.sound.number
+    assert session is not None
+    assert process is not None
+    try:
+        window.close()
+        assert session.state.value == "idle"
+        assert session.error is None
+    finally:
+        assert gone(process)
+
+
+def test_a_crash_of_the_sound_is_a_calm_bar_and_the_window_lives(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    go_live(window, qtbot)
+    process = window.controller.sound.number
+    assert process is not None
+    with qtbot.waitSignal(window.controller.trouble, timeout=PATIENCE):
+        os.kill(process, signal.SIGTERM)
+    assert window.bar.isVisible()
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.READY, timeout=PATIENCE)
+    qtbot.mouseClick(window.bar.remedy, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.LIVE, timeout=PATIENCE)
+    assert window.controller.sound.number != process
+    assert not window.bar.isVisible()
+
+
+def test_no_sound_and_no_torch_in_the_process_of_the_window() -> None:
+    code = (
+        "import sys, gui.main_window; print('torch' in sys.modules, 'sounddevice' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert ran.stdout.split() == ["False", "False"], ran.stderr
 
 
 def test_everything_is_remembered(make_window: Any, qtbot: QtBot, store: SettingsStore) -> None:
@@ -117,11 +163,7 @@ def test_corrupt_settings_fall_back(kept: str, store: SettingsStore) -> None:
 
 def test_a_device_that_fails_is_a_calm_bar_that_mends(window: MainWindow, qtbot: QtBot) -> None:
     good = window.controller.make_backend
-
-    def broken(devices: Devices, sample_rate: int) -> Any:
-        raise DeviceError("no input device was found; plug one in")
-
-    window.controller.make_backend = broken
+    window.controller.make_backend = no_devices
     with qtbot.waitSignal(window.controller.trouble, timeout=PATIENCE):
         qtbot.mouseClick(window.live.start, Qt.MouseButton.LeftButton)
     assert window.bar.isVisible()

@@ -27,13 +27,14 @@ def store(tmp_path: Path) -> SettingsStore:
 def make_window(
     qtbot: QtBot, store: SettingsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeWindow]:
-    monkeypatch.setattr("core.voice.own_folder", lambda: tmp_path / "voices")
+    for home in ("HOME", "USERPROFILE"):  # where imported voices are; the app's processes inherit
+        monkeypatch.setenv(home, str(tmp_path))
     made = []
 
     def make(settings: Settings | None = None) -> MainWindow:
         if settings is not None:
             store.save(settings)
-        window = MainWindow(store, engine.loop(engine.DEMO, 120), tmp_path / "projects")
+        window = MainWindow(store, engine.Loop(engine.DEMO, 120), tmp_path / "projects")
         made.append(window)
         window.show()
         return window

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from core.config import VoiceParams
 from core.errors import DeviceError
+from realtime.glimpse import Glimpse
 from realtime.loopback import LoopbackBackend
 from realtime.remote import Engine, RemoteSession
 from realtime.session import LiveSession, SessionEvent
@@ -75,6 +77,24 @@ def die(session: LiveSession) -> None:
 
 def unportable(session: LiveSession) -> object:
     return partial(lambda: None)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A second of sound, shown in the Glimpse of that name."""
+
+    name: str
+
+    def __call__(self, on_event: object = nobody) -> LiveSession:
+        wave = np.full(RATE, 0.5, np.float32)
+        backend = LoopbackBackend(wave, sample_rate=RATE, clock="virtual")
+        glimpse = Glimpse(self.name)
+        return LiveSession(
+            Identity(),
+            backend,
+            on_event=on_event,  # type: ignore[arg-type]
+            on_block=glimpse.write,
+        )
 
 
 if __name__ == "__main__":  # a window that is killed
