@@ -9,7 +9,13 @@ import pytest
 from tests.qt import WHY_NOT
 
 if not WHY_NOT:
+    from tests.gui.timed import TimedApplication
     from tests.gui.windows import make_window, store, window  # noqa: F401
+
+    @pytest.fixture(scope="session")
+    def qapp_cls() -> type[TimedApplication]:
+        """pytest-qt's application."""
+        return TimedApplication
 
 
 class WithoutQt(pytest.Module):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import QSettings
+from PyQt6.QtCore import QSettings, Qt
 from pytestqt.qtbot import QtBot
 
 from gui import engine
@@ -51,3 +51,9 @@ def window(make_window: MakeWindow, qtbot: QtBot) -> MainWindow:
     window = make_window(Settings(welcomed=True, language="en", theme="light"))
     qtbot.waitUntil(lambda: window.controller.phase is Phase.READY, timeout=PATIENCE)
     return window
+
+
+def go_live(window: MainWindow, qtbot: QtBot) -> None:
+    """By the button."""
+    qtbot.mouseClick(window.live.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.LIVE, timeout=PATIENCE)
