@@ -256,12 +256,8 @@ class SessionController(QObject):
         run = self._run
         if run is None:
             return
-
-        def failed(error: BaseException) -> None:
-            self._spoilt(error)
-
         self.recording = path
-        self.jobs.run(partial(run.start_recording, path), None, failed)
+        self.jobs.run(partial(run.start_recording, path), None, self._spoilt)
         self.changed.emit()
 
     def end_recording(self) -> None:

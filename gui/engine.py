@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.config import StreamConfig, VoiceParams
-from core.errors import VoiceFileError
+from core.errors import ConfigError, VoiceFileError
 from gui.settings import VIRTUAL, Devices
 from realtime.backend import AudioBackend, Device
 
@@ -228,6 +228,17 @@ def _checkpoint(path: Path) -> Path:
 def _beside(checkpoint: Path, pattern: str) -> Path | None:
     found: Sequence[Path] = sorted(checkpoint.parent.glob(pattern))
     return found[0] if found else None
+
+
+def suppression_is_there() -> bool:
+    """Whether noise can be taken from the microphone; quick."""
+    from realtime.suppress import load_library
+
+    try:
+        load_library()
+    except ConfigError:
+        return False
+    return True
 
 
 def quick(params: VoiceParams, speakers: int) -> VoiceParams:

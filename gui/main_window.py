@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
             self.settings.params,
             self.settings.quality,
         )
+        self.controller.suppress = self.settings.suppress and engine.suppression_is_there()
         self.live = LivePage(self.controller)
         self.files = FilesPage(self.controller)
         self.train = TrainPage(self.controller, projects)
@@ -203,6 +204,7 @@ class MainWindow(QMainWindow):
             voice=voice.name if voice is not None else self.settings.voice,
             params=self.controller.params,
             quality=self.controller.quality,
+            suppress=self.controller.suppress,
             devices=self.controller.devices,
         )
         self.store.save(self.settings)

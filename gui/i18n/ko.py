@@ -45,6 +45,7 @@ KOREAN: dict[str, str] = {
     "File": "파일",
     "Files": "파일",
     "Files to convert": "변환할 파일",
+    "Formant": "포먼트",
     "Forget this preset": "이 프리셋 지우기",
     "Gain": "음량",
     "Gate": "게이트",
@@ -57,6 +58,9 @@ KOREAN: dict[str, str] = {
     "Hear yourself on": "내 소리 듣기",
     "Imported: {name}": "가져왔습니다: {name}",
     "Input level": "입력 레벨",
+    "It needs RNNoise: pip install moksori[noise]": (
+        "RNNoise가 필요합니다: pip install moksori[noise]"
+    ),
     "Keep this sound under the name": "이 이름으로 소리 저장",
     "Keys, while this window is in front: F5 start or stop, F6 bypass, F7 mute, F8 record.": (
         "이 창이 앞에 있을 때의 단축키: F5 시작·정지, F6 원음, F7 음소거, F8 녹음."
@@ -133,6 +137,7 @@ KOREAN: dict[str, str] = {
     "Stop": "정지",
     "Stop and save": "멈추고 저장",
     "Stopping": "멈추는 중",
+    "Suppress noise": "잡음 제거",
     "System default": "시스템 기본값",
     "Tells what is installed and what is missing.": "무엇이 있고 무엇이 없는지 알려 줍니다.",
     "Test tone": "시험음",

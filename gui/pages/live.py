@@ -10,11 +10,12 @@ from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.config import VoiceParams
 from gui.controller import Phase, SessionController, recording_path
-from gui.i18n import WORDS, tr
+from gui.engine import suppression_is_there
+from gui.i18n import WORDS, bind, tr
 from gui.icons import dress
 from gui.settings import QUALITIES
 from gui.style import colours
-from gui.widgets.basics import button, card, column, label, rename, row, scroll
+from gui.widgets.basics import button, card, checkbox, column, label, rename, row, scroll
 from gui.widgets.knobs import Knob, decibels, percent, semitones
 from gui.widgets.meters import Meter
 from gui.widgets.presets import PresetBar
@@ -74,14 +75,20 @@ class LivePage(QWidget):
         self.auto = button("Automatic pitch", self._auto, "audio-lines", checkable=True)
         self.auto.setChecked(True)
         self.pitch = Knob("Pitch", -24, 24, 0.5, 0, semitones)
+        self.formant = Knob("Formant", -6, 6, 0.5, 0, semitones)
         self.gain = Knob("Gain", -24, 24, 1, 0, decibels)
         self.gate = Knob("Gate", -90, -20, 1, -65, decibels)
         self.dry = Knob("Your own voice", 0, 1, 0.01, 0, percent)
         self.retrieval = Knob("Likeness", 0, 2, 0.05, 0.3, percent)
+        self.suppress = checkbox("Suppress noise", self._suppress)
+        self.suppress.setEnabled(suppression_is_there())
+        if not self.suppress.isEnabled():
+            bind(self.suppress.setToolTip, "It needs RNNoise: pip install moksori[noise]")
         self.mix: list[Knob] = []
         self.mix_box = QVBoxLayout()
         self.pitch.turned.connect(self._pitch_turned)
         for knob, name in (
+            (self.formant, "formant"),
             (self.gain, "gain_db"),
             (self.gate, "gate_db"),
             (self.dry, "dry_mix"),
@@ -122,7 +129,15 @@ class LivePage(QWidget):
         figures.addStretch(1)
         performance = card(self.quality, figures, self.underruns)
         knobs = card(
-            self.auto, self.pitch, self.gain, self.gate, self.dry, self.retrieval, spacing=8
+            self.auto,
+            self.pitch,
+            self.formant,
+            self.gain,
+            self.gate,
+            self.suppress,
+            self.dry,
+            self.retrieval,
+            spacing=8,
         )
         self.mix_card = card(label("Mix of speakers", "heading"), self.mix_box, spacing=8)
         self.mix_card.hide()
@@ -190,6 +205,10 @@ class LivePage(QWidget):
         changes: dict[str, float] = {name: value}
         self._set(replace(self.controller.params, **changes))  # type: ignore[arg-type]
 
+    def _suppress(self, on: bool) -> None:
+        self.controller.set_suppress(on)
+        self.remembered.emit()
+
     def _mixed(self) -> None:
         weights = tuple(knob.value for knob in self.mix)
         if sum(weights) > 0:
@@ -215,6 +234,7 @@ class LivePage(QWidget):
         self.auto.setChecked(params.pitch_shift is None)
         self.pitch.show_quietly(params.pitch_shift or 0.0)
         for knob, value in (
+            (self.formant, params.formant),
             (self.gain, params.gain_db),
             (self.gate, params.gate_db),
             (self.dry, params.dry_mix),
@@ -222,6 +242,9 @@ class LivePage(QWidget):
         ):
             knob.show_quietly(value)
         self.quality.show_quietly(self.controller.quality)
+        self.suppress.blockSignals(True)
+        self.suppress.setChecked(self.controller.suppress)
+        self.suppress.blockSignals(False)
         self.cards.mark(voice, params.speakers)
         names = voice.speakers if voice is not None else ()
         if len(self.mix) != len(names):

@@ -57,9 +57,12 @@ def test_live_shows_and_obeys(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
     qtbot.waitUntil(lambda: live.latency.text().endswith("ms"), timeout=PATIENCE)
     scroll = lambda: live.output_view._scroll  # noqa: E731
     qtbot.waitUntil(lambda: scroll() is not None and scroll().picture.max() > 0.2, timeout=PATIENCE)
-    live.pitch.set(3)
-    assert controller.params.pitch_shift == 3
+    wanted = live.pitch.value - 2
+    live.pitch.set(wanted)
+    assert controller.params.pitch_shift == wanted
     assert not live.auto.isChecked()
+    live.formant.set(2)
+    assert controller.params.formant == 2
     live.gain.set(6)
     qtbot.mouseDClick(live.gain.slider, Qt.MouseButton.LeftButton)
     assert controller.params.gain_db == 0
@@ -261,3 +264,32 @@ def test_a_training_is_watched(window: MainWindow, qtbot: QtBot, tmp_path: Path)
     assert page._losses == [0.1, 0.05]
     assert page.samples.count() == 1
     assert "60 s kept" in page.kept.item(0).text()
+
+
+def test_noise_suppression_is_heard_and_remembered(
+    make_window: Any, qtbot: QtBot, store: SettingsStore
+) -> None:
+    if not engine.suppression_is_there():
+        pytest.skip("RNNoise is not installed")
+    window = make_window(USUAL)
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.READY, timeout=PATIENCE)
+    go_live(window, qtbot)
+    before = window.controller.stats.latency.total_ms
+    window.live.suppress.click()
+    qtbot.waitUntil(lambda: not window.controller.jobs.busy, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.LIVE, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.controller.stats.blocks > 5, timeout=PATIENCE)
+    assert window.controller.stats.latency.total_ms > before + 15
+    window.close()
+    assert store.load().suppress
+
+
+def test_without_the_library_noise_suppression_is_grey_and_says_why(
+    make_window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.engine.suppression_is_there", lambda: False)
+    monkeypatch.setattr("gui.pages.live.suppression_is_there", lambda: False)
+    window = make_window(replace(USUAL, suppress=True))
+    assert not window.live.suppress.isEnabled()
+    assert "RNNoise" in window.live.suppress.toolTip()
+    assert not window.controller.suppress
