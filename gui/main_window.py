@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
 from gui import engine, style
 from gui.controller import SessionController
 from gui.engine import MakeBackend
+from gui.hotkeys import Hotkeys
 from gui.i18n import WORDS, bind, tr
 from gui.icons import redress
 from gui.jobs import Jobs
@@ -66,6 +67,7 @@ class MainWindow(QMainWindow):
         self.train = TrainPage(self.controller, projects)
         self.options = SettingsPage(self.controller, self.jobs, self.settings)
         self.welcome = WelcomePage(self.controller, self.options, self.jobs)
+        self.hotkeys = Hotkeys(self)
         self.bar = ErrorBar()
         self._make_note()
         self._lay_out()
@@ -86,6 +88,9 @@ class MainWindow(QMainWindow):
         """After the window is shown: what is slow."""
         self.controller.find_voices(self.settings.voice)
         self.options.look()
+        if self.hotkeys.possible:  # else the settings say which keys there are
+            said = self.options.tell_hotkeys
+            self.jobs.run(self.hotkeys.listen, lambda done: said(True), lambda error: said(False))
 
     def _make_note(self) -> None:
         self.note_words = label(wrap=True)
@@ -144,6 +149,8 @@ class MainWindow(QMainWindow):
         self.controller.mended.connect(self.bar.clear)
         self.controller.recorded.connect(lambda path: self.tell(tr("Recorded: {path}", path=path)))
         self.bar.mend.connect(self._mend)
+        self.hotkeys.bypass.connect(self.live.bypass.click)
+        self.hotkeys.mute.connect(self.live.mute.click)
         self.live.remembered.connect(self.remember)
         self.live.presets.kept.connect(self._keep_preset)
         self.live.presets.forgotten.connect(self._forget_preset)
@@ -298,6 +305,7 @@ class MainWindow(QMainWindow):
         self.train.close_in_order()
         self.controller.close()
         self.jobs.close()
+        self.hotkeys.close()
         WORDS.forget()
         if event is not None:
             event.accept()

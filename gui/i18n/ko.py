@@ -57,6 +57,9 @@ KOREAN: dict[str, str] = {
     "Headroom": "여유",
     "Hear yourself on": "내 소리 듣기",
     "Imported: {name}": "가져왔습니다: {name}",
+    "In other programs, too: Ctrl+Alt+B bypass, Ctrl+Alt+M mute.": (
+        "다른 프로그램에서도: Ctrl+Alt+B 원음, Ctrl+Alt+M 음소거"
+    ),
     "Input level": "입력 레벨",
     "It needs RNNoise: pip install moksori[noise]": (
         "RNNoise가 필요합니다: pip install moksori[noise]"
@@ -89,6 +92,11 @@ KOREAN: dict[str, str] = {
     "Name of the voice": "목소리 이름",
     "Next": "다음",
     "No dropouts": "끊김 없음",
+    "No keys in other programs: that needs pip install moksori[hotkeys], and Windows, macOS or"
+    " X11; Wayland does not allow it.": (
+        "다른 프로그램에서는 단축키를 쓸 수 없습니다. pip install moksori[hotkeys]가 필요하고,"
+        " Windows, macOS, X11에서만 됩니다. Wayland에서는 되지 않습니다."
+    ),
     "No sound device was found.": "소리 장치를 찾지 못했습니다.",
     "No training runs.": "진행 중인 학습이 없습니다.",
     "Nowhere": "듣지 않음",

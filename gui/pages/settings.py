@@ -68,6 +68,7 @@ class SettingsPage(QWidget):
         controller.changed.connect(self._show_phase)
         WORDS.on_switch(self.fill)
         WORDS.on_switch(self._tell_devices)
+        WORDS.on_switch(self._show_keys)
         self.fill()
 
     def _make_devices(self) -> None:
@@ -128,7 +129,25 @@ class SettingsPage(QWidget):
             "soft",
             wrap=True,
         )
-        self._look_card = card(label("Appearance", "heading"), form, keys, row(again, None))
+        self.everywhere = label(kind="soft", wrap=True)
+        self._global_keys = False
+        self._show_keys()
+        self._look_card = card(
+            label("Appearance", "heading"), form, keys, self.everywhere, row(again, None)
+        )
+
+    def tell_hotkeys(self, there: bool) -> None:
+        """Whether keys work in every program."""
+        self._global_keys = there
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        there = tr("In other programs, too: Ctrl+Alt+B bypass, Ctrl+Alt+M mute.")
+        missing = tr(
+            "No keys in other programs: that needs pip install moksori[hotkeys], and"
+            " Windows, macOS or X11; Wayland does not allow it."
+        )
+        self.everywhere.setText(there if self._global_keys else missing)
 
     def _make_doctor(self) -> None:
         self.findings = QPlainTextEdit()
