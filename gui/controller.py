@@ -6,7 +6,6 @@ the other. Events of a session come from the engine's reader as queued signals.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -86,6 +85,7 @@ class SessionController(QObject):
         self._run: RemoteSession | None = None
         self._trial: RemoteSession | None = None  # level check or tone
         self._number = 0
+        self._eager = False  # to start, as soon as that is possible
         self._event.connect(self._heard)
 
     # Voices
@@ -108,7 +108,12 @@ class SessionController(QObject):
             self._enter(Phase.READY)
             return
         self.params = engine.quick(self.params, len(self.voice.speakers))
-        self.jobs.run(self._load, lambda done: self._enter(Phase.READY), self._failed_to_load)
+        self.jobs.run(self._load, lambda done: self._loaded(), self._failed_to_load)
+
+    def _loaded(self) -> None:
+        self._enter(Phase.READY)
+        if self._eager:
+            self.start()
 
     def _failed_to_load(self, error: BaseException) -> None:
         self._enter(Phase.READY)
@@ -186,8 +191,9 @@ class SessionController(QObject):
     # The session
 
     def start(self) -> None:
-        """Begins to convert; `phase` tells when it runs."""
-        if self.voice is None or self.phase in (Phase.STARTING, Phase.LIVE):
+        """Begins to convert, once the voice is loaded; `phase` tells when it runs."""
+        self._eager = self.phase is Phase.LOADING
+        if self._eager or self.voice is None or self.phase in (Phase.STARTING, Phase.LIVE):
             return
         self._end_trial()
         self._enter(Phase.STARTING)
@@ -204,12 +210,12 @@ class SessionController(QObject):
                 sound=sound,
                 on_event=lambda event: self._event.emit(number, event),
             )
-            return _started(session)
+            self._run = processes.started(session)  # here: the next Job may be its end
+            return session
 
         self.jobs.run(begin, lambda run: self._begun(run, number), self._failed_to_start)
 
     def _begun(self, run: RemoteSession, number: int) -> None:
-        self._run = run
         run.params, run.sound = self.params, SoundParams(mode=self.mode)
         self.glimpse.read()  # what was heard before
         if number == self._number and self.phase is Phase.STARTING:
@@ -294,13 +300,10 @@ class SessionController(QObject):
         self._end_trial()
         make = partial(processes.make_trial, processor, self.make_backend, self.devices)
 
-        def begin() -> RemoteSession:
-            return _started(RemoteSession(self.sound.engine, make))
+        def begin() -> None:
+            self._trial = processes.started(RemoteSession(self.sound.engine, make))
 
-        def begun(session: RemoteSession) -> None:
-            self._trial = session
-
-        self.jobs.run(begin, begun, self._failed("The sound could not be started."))
+        self.jobs.run(begin, None, self._failed("The sound could not be started."))
 
     def end_trial(self) -> None:
         """The level check or the tone is over."""
@@ -383,17 +386,3 @@ class SessionController(QObject):
         self.jobs.close()
         self.glimpse.close()
         engine.remove_virtual_microphone()
-
-
-def _started(session: RemoteSession) -> RemoteSession:
-    try:
-        session.start()
-    except BaseException:
-        session.stop()
-        raise
-    return session
-
-
-def recording_path(folder: Path) -> Path:
-    """A name that tells when."""
-    return folder / time.strftime("moksori %Y-%m-%d %H-%M-%S.wav")

@@ -18,14 +18,20 @@ FOLDER = Path(__file__).parent / "assets" / "icons"
 
 
 @cache
-def icon(name: str, colour: str) -> QIcon:
+def icon(name: str, colour: str, disabled: str) -> QIcon:
     """Sharp at up to four times 20 pixels."""
+    made = QIcon(_picture(name, colour))
+    made.addPixmap(_picture(name, disabled), QIcon.Mode.Disabled)
+    return made
+
+
+def _picture(name: str, colour: str) -> QPixmap:
     picture = QPixmap(QSize(80, 80))
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     QSvgRenderer(QByteArray(_drawn(name, colour).encode())).render(painter)
     painter.end()
-    return QIcon(picture)
+    return picture
 
 
 @cache
@@ -53,7 +59,7 @@ def redress(button: QAbstractButton) -> None:
     if not name:
         return
     wanted = button.property("icon_colour") or "text"
-    button.setIcon(icon(name, getattr(colours(), wanted)))
+    button.setIcon(icon(name, getattr(colours(), wanted), colours().soft))
 
 
 def _drawn(name: str, colour: str) -> str:

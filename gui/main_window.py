@@ -65,6 +65,7 @@ class MainWindow(QMainWindow):
         self.live = LivePage(self.controller)
         self.files = FilesPage(self.controller)
         self.train = TrainPage(self.controller, projects)
+        self.train.on.setChecked(self.settings.train_on)
         self.options = SettingsPage(self.controller, self.jobs, self.settings)
         self.welcome = WelcomePage(self.controller, self.options, self.jobs)
         self.hotkeys = Hotkeys(self)
@@ -152,6 +153,7 @@ class MainWindow(QMainWindow):
         self.hotkeys.bypass.connect(self.live.bypass.click)
         self.hotkeys.mute.connect(self.live.mute.click)
         self.live.remembered.connect(self.remember)
+        self.train.remembered.connect(self.remember)
         self.live.presets.kept.connect(self._keep_preset)
         self.live.presets.forgotten.connect(self._forget_preset)
         self.live.presets.chosen.connect(self._use_preset)
@@ -212,6 +214,7 @@ class MainWindow(QMainWindow):
             params=self.controller.params,
             quality=self.controller.quality,
             suppress=self.controller.suppress,
+            train_on=self.train.on.isChecked(),
             devices=self.controller.devices,
         )
         self.store.save(self.settings)

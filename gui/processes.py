@@ -21,7 +21,7 @@ from gui.settings import Devices
 from gui.trials import Silence
 from realtime.backend import AudioBackend
 from realtime.glimpse import Glimpse
-from realtime.remote import Engine, Listener
+from realtime.remote import Engine, Listener, RemoteSession
 from realtime.session import LiveSession
 
 T = TypeVar("T")
@@ -62,6 +62,16 @@ class Process:
             self._closed = True
         if self._engine is not None:
             self._engine.close(CLOSE_SECONDS)
+
+
+def started(session: RemoteSession) -> RemoteSession:
+    """It runs; one that does not is ended."""
+    try:
+        session.start()
+    except BaseException:
+        session.stop()
+        raise
+    return session
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Korean: the app's English to natural Korean."""
 
 KOREAN: dict[str, str] = {
+    "A sample at every validation.": "검증할 때마다 샘플이 생깁니다.",
     "Add files": "파일 추가",
     "Add folder": "폴더 추가",
     "All": "전체",
@@ -34,6 +35,7 @@ KOREAN: dict[str, str] = {
     "Drop a folder of recordings of one person here": "한 사람의 녹음 폴더를 여기에 놓으세요",
     "Drop a voice here to import it": "목소리 파일을 여기에 놓으면 가져옵니다",
     "Drop audio files or folders here": "오디오 파일이나 폴더를 여기에 놓으세요",
+    "Dropouts: {n}": "끊김 {n}번",
     "Each becomes a new file beside it, in a folder named moksori.": (
         "원본 옆의 moksori 폴더에 새 파일로 저장됩니다."
     ),
@@ -182,6 +184,7 @@ KOREAN: dict[str, str] = {
     "Waiting": "대기",
     "Waiting for the device": "장치를 기다리는 중",
     "What the doctor found": "진단 결과",
+    "What the slicer keeps of your recordings.": "녹음을 나눈 뒤 남기는 부분이 여기에 나옵니다.",
     "What was kept": "남긴 것",
     "What was kept of the recordings": "녹음에서 남긴 것",
     "Where should the voice go?": "소리를 어디로 보낼까요?",
@@ -191,7 +194,6 @@ KOREAN: dict[str, str] = {
     "converts files only": "파일 변환 전용",
     "too slow for {n} s; choose more speed": "{n}초 동안 느렸습니다. 더 빠르게 하세요",
     "{kept} s kept, {lost} s left out": "{kept}초 남김, {lost}초 제외",
-    "{n} dropouts": "끊김 {n}번",
     "{n} min left": "{n}분 남음",
     "{n} semitones": "{n} 반음",
     "{name} (not there)": "{name} (없음)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PyQt6.QtCore import QStandardPaths, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.config import VoiceParams
-from gui.controller import Phase, SessionController, recording_path
+from gui.controller import Phase, SessionController
 from gui.engine import suppression_is_there
 from gui.i18n import WORDS, bind, tr
 from gui.icons import dress
@@ -117,7 +118,11 @@ class LivePage(QWidget):
             (("You", self.input_meter, self.input_view), ("Voice", self.output_meter,
                                                           self.output_view))
         ):  # fmt: skip
-            views.addLayout(row(label(name, "soft"), meter, spacing=12), 2 * at, 0)
+            named = label(name, "soft")
+            named.setMinimumWidth(48)  # so that the meters stand below each other
+            head = row(named, meter, spacing=12)
+            head.setStretch(1, 1)
+            views.addLayout(head, 2 * at, 0)
             views.addWidget(view, 2 * at + 1, 0)
             views.setRowStretch(2 * at + 1, 1)
         show = card()
@@ -186,7 +191,7 @@ class LivePage(QWidget):
         except OSError as error:
             self.controller.report("The recording cannot be written.", error)
             return
-        self.controller.record(recording_path(folder))
+        self.controller.record(folder / time.strftime("moksori %Y-%m-%d %H-%M-%S.wav"))
 
     def _choose(self, choice: Choice) -> None:
         self.controller.choose(choice.voice, choice.weights)
@@ -318,7 +323,7 @@ class LivePage(QWidget):
             seconds = stats.bypassed_blocks * latency.block_ms / 1000
             words = tr("too slow for {n} s; choose more speed", n=f"{seconds:.1f}")
         elif stats.xruns:
-            words = tr("{n} dropouts", n=stats.xruns)
+            words = tr("Dropouts: {n}", n=stats.xruns)
         self.underruns.setText(words)
 
     def redress(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyqtgraph as pg
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QFileDialog, QLineEdit, QListWidget, QListWidgetItem, QWidget
+from PyQt6.QtWidgets import QFileDialog, QLineEdit, QListWidgetItem, QWidget
 
 from core.audio import WRITABLE
 from core.errors import VoiceChangerError
@@ -19,6 +19,7 @@ from gui.player import Player
 from gui.style import colours
 from gui.training import Command, TrainingProcess
 from gui.widgets.basics import button, card, checkbox, column, label, row
+from gui.widgets.listing import Listing
 
 STOP_SECONDS = 20.0
 
@@ -26,6 +27,7 @@ STOP_SECONDS = 20.0
 class TrainPage(QWidget):
     """projects: the folder they lie in; None is one in the user's own."""
 
+    remembered = pyqtSignal()  # something worth keeping has changed
     exported = pyqtSignal(str)
 
     def __init__(self, controller: SessionController, projects: Path | None = None) -> None:
@@ -67,7 +69,7 @@ class TrainPage(QWidget):
         self.start = button("Prepare and train", self._start, "play", "primary")
         self.stop = button("Stop and save", self.process.stop, "square")
         self.export = button("Make it a voice", self._export, "check")
-        self.on = checkbox("Go on when the window is closed", lambda on: None)
+        self.on = checkbox("Go on when the window is closed", lambda on: self.remembered.emit())
         self.state = label(kind="heading", wrap=True)
         self.plot = pg.PlotWidget()
         bind(self.plot.setAccessibleName, "Loss over steps")
@@ -79,9 +81,10 @@ class TrainPage(QWidget):
         item.setMouseEnabled(False, False)
         self.curve = self.plot.plot([], [])
         self.plot.hide()
-        self.kept, self.samples = QListWidget(), QListWidget()
-        bind(self.kept.setAccessibleName, "What was kept of the recordings")
-        bind(self.samples.setAccessibleName, "Samples of the training")
+        self.kept = Listing(
+            "What was kept of the recordings", "What the slicer keeps of your recordings."
+        )
+        self.samples = Listing("Samples of the training", "A sample at every validation.")
         self.samples.itemActivated.connect(self._play)
         self.samples.itemClicked.connect(self._play)
         below = row(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QPaintEvent
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QBoxLayout,
@@ -18,6 +19,9 @@ from PyQt6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -76,7 +80,9 @@ def rename(made: QAbstractButton, text: str) -> None:
 
     def write(words: str) -> None:
         if made.property("words") == text:
+            key = made.shortcut()  # which Qt takes away with the old words
             made.setText(f" {words}" if made.property("icon_name") else words)
+            made.setShortcut(key)
             made.setAccessibleName(words)
 
     bind(write, text)
@@ -90,9 +96,27 @@ def checkbox(text: str, on_change: Callable[[bool], object]) -> QCheckBox:
     return made
 
 
+class _Combo(QComboBox):
+    """Ends what does not fit with an ellipsis; a style sheet alone cuts it off."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+        """See QWidget."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        style = self.style()
+        assert style is not None
+        room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width()
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, room - 8
+        )
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 def combo(name: str) -> QComboBox:
     """A list to choose from; long entries are shortened, not the window widened."""
-    made = QComboBox()
+    made = _Combo()
     bind(made.setAccessibleName, name)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     made.setMinimumContentsLength(8)

@@ -98,4 +98,4 @@ def percent(value: float) -> str:
 
 def semitones(value: float) -> str:
     """+5 semitones"""
-    return tr("{n} semitones", n=f"{value:+.1f}".rstrip("0").rstrip("."))
+    return tr("{n} semitones", n=f"{value:+.1f}".removesuffix(".0") if value else "0")

@@ -73,6 +73,8 @@ class VoiceCards(QWidget):
     def fill(self, voices: list[VoiceInfo]) -> None:
         """A card for each speaker of each voice."""
         for _, old in self.cards:
+            self._layout.removeWidget(old)
+            old.hide()
             old.deleteLater()
         self.cards = []
         for voice in voices:

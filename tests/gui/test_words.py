@@ -22,10 +22,11 @@ from pytestqt.qtbot import QtBot
 
 from gui.i18n.ko import KOREAN
 from gui.main_window import MainWindow
+from gui.widgets.basics import rename
 
 GUI = Path(__file__).parents[2] / "gui"
 SPOKEN = {"tr", "bind", "label", "button", "icon_button", "checkbox", "combo", "rename", "Knob",
-          "Meter", "Spectrogram", "Waveform", "_step", "_say", "_failed", "report",
+          "Meter", "Listing", "Spectrogram", "Waveform", "_step", "_say", "_failed", "report",
           "Trouble"}  # fmt: skip
 PROPER = {"moksori", "English", "kathleen", "nathalie", "flemishguy"}
 
@@ -67,6 +68,19 @@ def test_nothing_is_left_in_english(window: MainWindow, qtbot: QtBot) -> None:
     assert english == set()
     window.use_language("en")
     assert window.live.start.text().strip() == "Start"
+
+
+def test_keys_outlive_a_change_of_words(window: MainWindow) -> None:
+    def keys() -> list[str]:
+        live = window.live
+        made = (live.start, live.bypass, live.mute, live.record, *window.nav)
+        return [button.shortcut().toString() for button in made]
+
+    before = keys()
+    assert before == ["F5", "F6", "F7", "F8", "Ctrl+1", "Ctrl+2", "Ctrl+3", "Ctrl+4"]
+    window.use_language("ko")
+    rename(window.live.start, "Stop")
+    assert keys() == before
 
 
 CONTROLS = (QAbstractButton, QAbstractSlider, QComboBox, QLineEdit, QAbstractItemView,
