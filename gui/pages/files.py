@@ -109,11 +109,13 @@ class FilesPage(QWidget):
         chosen.selectionChanged.connect(lambda now, before: self._select())
         self.queue.dataChanged.connect(lambda first, last: self._select())
         self.queue.rowsInserted.connect(lambda *at: self._show_emptiness())
-        self.empty = card(
+        words = (
             label("Drop audio files or folders here", "heading"),
             label("Each becomes a new file beside it, in a folder named moksori.", "soft"),
-            kind="drop",
         )
+        for said in words:
+            said.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty = card(column(None, *words, None), kind="drop")
         self._make_compare()
         head = row(label("Files", "title"), None, label("Voice", "soft"), self.voice)
         actions = row(self.add, self.add_folder, None, self.pause, self.cancel, self.open)

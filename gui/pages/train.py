@@ -225,7 +225,8 @@ class TrainPage(QWidget):
         elif kind == "validation":
             for path in event.get("samples", ()):
                 item = QListWidgetItem(f"{event['step']}: {Path(path).name}")
-                item.setData(Qt.ItemDataRole.UserRole, path)
+                whole = self.projects / self.name.text().strip() / path
+                item.setData(Qt.ItemDataRole.UserRole, str(whole))
                 self.samples.insertItem(0, item)
         elif kind == "exported":
             self.exported.emit(str(event["voice"]))

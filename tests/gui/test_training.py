@@ -1,0 +1,76 @@
+"""A voice is trained from the window by the command line's own processes, with tiny settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from gui.main_window import MainWindow
+from offline.studio.project import Project
+from tests.gui.windows import PATIENCE
+from tests.offline.studio.studio_project import make_recordings, with_settings
+from tests.toy import toy_voice
+
+TINY = {
+    "polish": False,
+    "precision": "float32",
+    "max_minutes": 0.0,
+    "max_steps": 100_000,  # until it is stopped
+    "speaker_steps": 1,
+    "warmup_steps": 2,
+    "frames_per_batch": 300,
+    "crop_frames": 0,
+    "save_every": 2,
+    "validate_every": 4,
+    "log_every": 1,
+    "validation_share": 0.25,
+    "variants": 2,
+    "threads": 1,
+    "device": "cpu",
+}
+
+
+def test_from_recordings_to_a_card(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    recordings = make_recordings(tmp_path / "recordings")
+    toy_voice().save(tmp_path / "toy.safetensors")
+    project = Project.create(tmp_path / "projects", "anna", recordings)
+    with_settings(project, start=str(tmp_path / "toy.safetensors"), **TINY)
+    page = window.train
+    window.show_page(2)
+
+    def press_and_wait(button: object, what: str) -> None:
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: page.process.running, timeout=PATIENCE)
+        qtbot.waitUntil(
+            lambda: bool(page._losses and page.samples.count()) or window.bar.isVisible(),
+            timeout=2 * PATIENCE,
+        )
+        assert not window.bar.isVisible(), f"{what}: {window.bar.detail.text()}"
+
+    def stop() -> None:
+        qtbot.mouseClick(page.stop, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not page.process.running, timeout=PATIENCE)
+        assert not window.bar.isVisible(), window.bar.detail.text()
+
+    try:
+        page.take(recordings)
+        page.name.setText("anna")
+        press_and_wait(page.start, "training")
+        assert "s kept" in page.kept.item(0).text()
+        assert page.plot.isVisible()
+        assert Path(page.samples.item(0).data(Qt.ItemDataRole.UserRole)).is_file()
+        stop()
+        before = page._steps[-1]
+        press_and_wait(page.start, "going on")
+        assert page._steps[0] > 1
+        assert page._steps[-1] > before - 4  # it went on from what was saved
+        stop()
+        cards = len(window.live.cards.cards)
+        qtbot.mouseClick(page.export, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: len(window.live.cards.cards) > cards, timeout=PATIENCE)
+        assert any(choice.voice.name == "anna" for choice, _ in window.live.cards.cards)
+    finally:
+        page.process.stop()
+        page.process.wait(20)
