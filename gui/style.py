@@ -73,11 +73,12 @@ QPushButton#nav { text-align: left; border: 2px solid transparent; background: t
   padding: 9px 12px; }
 QPushButton#nav:hover { background: $well; }
 QPushButton#nav:checked { background: $tint; color: $accent; }
-QPushButton#nav:focus { border-color: $accent; }
+QPushButton#nav:focus, QPushButton#nav:checked:focus { border-color: $accent; }
 QPushButton#voice { background: $card; border: 2px solid $line; border-radius: 14px;
   padding: 8px 12px; text-align: left; }
 QPushButton#voice:hover { border-color: $soft; }
-QPushButton#voice:checked, QPushButton#voice:focus { border-color: $accent; }
+QPushButton#voice:checked { border-color: $accent; }
+QPushButton:checked:focus, QPushButton#voice:focus { border-color: $text; }
 QPushButton#voice:checked { background: $tint; color: $text; font-weight: 400; }
 QComboBox, QLineEdit { background: $card; border: 1px solid $line; border-radius: 9px;
   padding: 6px 10px; min-height: 20px; selection-background-color: $accent;

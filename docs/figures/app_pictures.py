@@ -83,6 +83,7 @@ def draw(
         picture(window, folder / f"{name}_{language}_{theme}.png")
 
     window.show_welcome()
+    wait(lambda: window.welcome.level.level > -40, 10)
     keep("welcome")
     window._welcomed(True)
     if not wait(lambda: window.controller.phase is Phase.LIVE):

@@ -293,3 +293,46 @@ def test_without_the_library_noise_suppression_is_grey_and_says_why(
     assert not window.live.suppress.isEnabled()
     assert "RNNoise" in window.live.suppress.toolTip()
     assert not window.controller.suppress
+
+
+def test_a_sample_of_the_voice_is_played(
+    make_window: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = make_window(Settings(language="en"))
+    qtbot.waitUntil(lambda: window.controller.phase is Phase.READY, timeout=PATIENCE)
+    window.welcome._go(2)
+    played: list[Path] = []
+    monkeypatch.setattr(window.welcome.player, "toggle", played.append)
+    qtbot.mouseClick(window.welcome.sample, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(played), timeout=PATIENCE)
+    wave, rate = load_mono(played[0])
+    assert abs(wave).max() > 0.05
+    assert len(wave) > 3 * rate
+    assert window.welcome.sample.isEnabled()
+
+
+def test_closing_while_converting_leaves_no_process_and_no_half_file(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window.files.folder = tmp_path / "out"
+    window.files.add_paths([engine.DEMO] * 20)
+    queue = window.files.queue
+    qtbot.waitUntil(lambda: queue.entries[0].share > 0, timeout=PATIENCE)
+    assert queue._process is not None
+    process = queue._process.processId()
+    window.close()
+    assert gone(process)
+    for file in (tmp_path / "out").glob("*"):
+        load_mono(file)  # whole, or it was never there
+
+
+def test_every_focus_can_be_seen(window: MainWindow, qtbot: QtBot) -> None:
+    window.activateWindow()
+    live = window.live
+    for control in (live.start, live.pitch.slider, live.cards.cards[0][1], live.suppress,
+                    live.presets.names, window.nav[1]):  # fmt: skip
+        window.nav[0].setFocus()
+        without = control.grab().toImage()
+        control.setFocus(Qt.FocusReason.TabFocusReason)
+        assert control.hasFocus()
+        assert control.grab().toImage() != without, control.accessibleName()
