@@ -620,8 +620,9 @@ def _devices(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from core.doctor import Sound, diagnose
+    from core.doctor import Finding, Sound, diagnose
     from realtime.portaudio import list_devices, portaudio_version
+    from realtime.priority import raise_priority
     from realtime.remedy import portaudio_remedy
 
     def look_at_sound() -> Sound:
@@ -631,6 +632,8 @@ def _doctor(args: argparse.Namespace) -> int:
         return Sound(portaudio_version(), inputs, outputs)
 
     findings = diagnose(look_at_sound, portaudio_remedy())
+    asked = raise_priority()
+    findings.append(Finding("priority", asked.granted, asked.words, asked.remedy, needed=False))
     if args.json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:

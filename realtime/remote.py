@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from core.config import VoiceParams
 from core.errors import VoiceChangerError
 from realtime.plan import BlockProcessor
+from realtime.priority import raise_priority
 from realtime.run import SWITCH_SECONDS
 from realtime.session import LiveSession, SessionEvent
 from realtime.sound import SoundParams
@@ -396,4 +397,5 @@ def _serve(pipe: Connection) -> None:
     """The engine's process. Ctrl-C is for the one that made it, which ends it in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(SWITCH_SECONDS)
+    raise_priority()
     _Host(pipe).serve()

@@ -16,6 +16,7 @@ from core.audio import check_writable
 from core.errors import ConfigError, DeviceError
 from realtime.loopback import LoopbackBackend
 from realtime.portaudio import HostOptions, PortAudioBackend, list_devices
+from realtime.priority import raise_priority
 from realtime.pulse import server_devices
 from realtime.session import LiveSession, SessionEvent
 from realtime.stats import LiveStats
@@ -132,6 +133,8 @@ def _prepare(microphone: VirtualMicrophone, input_device: str | None) -> None:
 def play(session: LiveSession, seconds: float | None, say: Say, words: str = "") -> None:
     """Runs a session until its input ends, its time is over or the user ends it."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    if isinstance(session.backend, PortAudioBackend):  # a file has time
+        raise_priority()
     session.start()
     try:
         if words:

@@ -35,6 +35,16 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     return path
 
 
+@pytest.fixture(autouse=True)
+def as_any_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own process asks for no priority in vain: it would keep it."""
+
+    def refuse(*_: int) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.setpriority", refuse, raising=False)
+
+
 @pytest.fixture
 def moksori(capsys: pytest.CaptureFixture[str]) -> Moksori:
     def run(*arguments: object) -> Said:

@@ -13,7 +13,10 @@ from torch.nn import functional as F
 
 
 class UnitBank(nn.Module):
-    """Representative units of each target, (S, K, D). Built at export, never trained."""
+    """Representative units of each target, (S, K, D). Built at export, never trained.
+
+    In half precision, as the file has them: just one target's are used at a time.
+    """
 
     units: Tensor
 
@@ -21,7 +24,7 @@ class UnitBank(nn.Module):
         """width: of the neighbourhood, a deviation in the space of the units."""
         super().__init__()
         self.width = width
-        self.register_buffer("units", torch.zeros(speakers, size, dim))
+        self.register_buffer("units", torch.zeros(speakers, size, dim, dtype=torch.half))
 
     def forward(self, units: Tensor, weights: Tensor, share: float) -> Tensor:
         """units (B, D, T), weights of the targets (B, S, T) -> units (B, D, T).
@@ -34,7 +37,7 @@ class UnitBank(nn.Module):
         x = units.transpose(1, 2)  # (B, T, D)
         mean = torch.zeros_like(x)
         for speaker in weights.amax((0, 2)).nonzero()[:, 0].tolist():  # one, but for a mix
-            own = self.units[speaker]  # (K, D)
+            own = self.units[speaker].to(x)  # (K, D)
             # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
             nearness = x @ own.T - 0.5 * own.square().sum(1)
             near = torch.softmax(nearness / self.width**2, -1)

@@ -1,5 +1,6 @@
 """A session without a voice on the default devices, told what to do on stdin; see test_pulse.py.
 
+A third device, the monitor, may be named.
 Prints a line of JSON for every event, and for every line it reads.
 """
 
@@ -19,11 +20,11 @@ def tell(**words: object) -> None:
     print(json.dumps({"time": time.monotonic(), **words}), flush=True)
 
 
-def main() -> None:
+def main(monitor: str | None = None) -> None:
     def listen(event: SessionEvent) -> None:
         tell(event=event.kind, error=str(event.error))
 
-    backend = PortAudioBackend(sample_rate=44_100)
+    backend = PortAudioBackend(sample_rate=44_100, monitor_device=monitor)
     session = LiveSession(Identity(44_100, 1536), backend, on_event=listen)
     session.start()
     for _ in sys.stdin:
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

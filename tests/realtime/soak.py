@@ -2,7 +2,8 @@
 
     python -m tests.realtime.soak exact 8        every sample is there once, bit for bit
     python -m tests.realtime.soak drift 8 200    two clocks that differ by 200 ppm
-    python -m tests.realtime.soak voice 8        the embedded voice on speech
+    python -m tests.realtime.soak speech 8       the same of speech, the packaged recording looped
+    python -m tests.realtime.soak voice 8        the embedded voice on that speech
 
 Memory, threads and handles are told after every hour.
 """
@@ -74,7 +75,7 @@ class Exact(LoopbackBackend):
         while len(mono):
             second, at = divmod(self.heard, RATE)
             if at == 0 or not hasattr(self, "_expected"):
-                self._expected = noise(second)
+                self._expected = self._second(second)
             part = mono[: RATE - at]
             self.wrong += int(np.count_nonzero(part != self._expected[at : at + len(part)]))
             self.heard += len(part)
@@ -82,7 +83,7 @@ class Exact(LoopbackBackend):
 
 
 class Speech(Exact):
-    """The packaged recording again and again; what comes out is only counted."""
+    """The packaged recording again and again."""
 
     def __init__(self, seconds: int, hour: int = HOUR) -> None:
         super().__init__(seconds, hour)
@@ -91,6 +92,10 @@ class Speech(Exact):
     def _second(self, second: int) -> NDArray[np.float32]:
         at = second * RATE % (len(self._speech) - RATE)
         return self._speech[at : at + RATE]
+
+
+class Spoken(Speech):
+    """What comes out, another voice, is only counted."""
 
     def _keep(self, mono: NDArray[np.float32]) -> None:
         self.heard += len(mono)
@@ -116,7 +121,7 @@ def main(kind: str, hours: float = 8.0, ppm: float = 200.0) -> None:
         )
         print(f"late by {stats.late_samples / 48:.1f} ms, drift found {stats.drift_ppm:.0f} ppm")
     else:
-        backend = Speech(seconds) if kind == "voice" else Exact(seconds)
+        backend = {"voice": Spoken, "speech": Speech}.get(kind, Exact)(seconds)
         stats = run(_voice() if kind == "voice" else Delay(500, RATE, 1536), backend)
         for hour, now in enumerate(backend.log, start=1):
             print(f"hour {hour}: {now.mib:.1f} MiB, {now.threads} threads, {now.handles} handles")

@@ -64,9 +64,10 @@ class Told:
 
 
 @contextmanager
-def session(server: PulseServer) -> Iterator[Told]:
+def session(server: PulseServer, *monitor: str) -> Iterator[Told]:
+    """monitor: a third device."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.realtime.pulse_session"],
+        [sys.executable, "-m", "tests.realtime.pulse_session", *monitor],
         cwd=ROOT,
         env=server.env,
         stdin=subprocess.PIPE,
@@ -110,12 +111,14 @@ def test_the_server_is_killed_and_started_again(server: PulseServer, times: int)
     assert sorted(waits)[times // 2] < BACK_SECONDS
 
 
-def test_the_microphone_is_unplugged_and_comes_back(server: PulseServer) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_the_microphone_is_unplugged_and_comes_back(server: PulseServer, times: int) -> None:
     """Its module is unloaded, and with it all devices, while the server runs. PulseAudio's streams
     are gone with them; PipeWire's go on with a dummy, and come back by themselves.
     """
     with session(server) as told:
-        for _ in range(2):
+        for _ in range(times):
             told.running(5)
             for module in ("module-remap-source", "module-null-sink"):
                 server.pactl("unload-module", module)
@@ -130,7 +133,7 @@ def test_the_microphone_is_unplugged_and_comes_back(server: PulseServer) -> None
             )
             if not server.has_dummy:
                 told.next("resumed")
-        assert told.running(5)["reopened"] >= (0 if server.has_dummy else 2)
+        assert told.running(5)["reopened"] >= (0 if server.has_dummy else times)
 
 
 def test_another_default_source_is_heard_without_a_break(server: PulseServer) -> None:
@@ -139,6 +142,62 @@ def test_another_default_source_is_heard_without_a_break(server: PulseServer) ->
         told.running(5)
         server.pactl("unload-module", "module-remap-source")
         told.running(20)
+
+
+def streams(server: PulseServer) -> dict[str, str]:
+    """The device's number of each of the session's streams: `source` and `sink`."""
+    found = {}
+    for side, kind in (("source", "source-outputs"), ("sink", "sink-inputs")):
+        table = json.loads(server.pactl("--format=json", "list", kind))
+        own = [e for e in table if "moksori" in str(e) or "ython" in str(e) or "ALSA" in str(e)]
+        found[side] = str(own[-1][side]) if own else ""
+    return found
+
+
+def number(server: PulseServer, kind: str, name: str) -> str:
+    rows = [row.split("\t") for row in server.pactl("list", "short", kind).splitlines()]
+    return next(row[0] for row in rows if row[1] == name)
+
+
+@pytest.mark.timeout(300)
+def test_the_default_is_followed_in_the_middle_of_a_run(server: PulseServer) -> None:
+    """Another default sink and source, and back again: the session's streams go there by the
+    server's own doing, and the session goes on.
+    """
+    server.pactl("load-module", "module-null-sink", "sink_name=headset")
+    waits = []
+    with session(server) as told:
+        told.running(5)
+        for sink, source in (("headset", "headset.monitor"), ("speaker", "mic")):
+            wanted = {
+                "source": number(server, "sources", source),
+                "sink": number(server, "sinks", sink),
+            }
+            server.pactl("set-default-sink", sink)
+            server.pactl("set-default-source", source)
+            began = time.monotonic()
+            while streams(server) != wanted:
+                assert time.monotonic() - began < PATIENCE, (streams(server), wanted)
+                time.sleep(0.05)
+            waits.append(time.monotonic() - began)
+            told.running(5)
+    print("seconds until the streams had moved:", *(f"{wait:.2f}" for wait in waits))
+    assert min(waits) < BACK_SECONDS
+
+
+@pytest.mark.timeout(300)
+def test_the_monitor_hears_the_result(server: PulseServer, tmp_path: Path) -> None:
+    """A third output plays what the second does: a tone into the room, heard in the headphones."""
+    server.pactl("load-module", "module-null-sink", "sink_name=headphones", "rate=48000")
+    tone = np.sin(2 * np.pi * 440 * np.arange(4 * 48_000) / 48_000).astype(np.float32)
+    save_audio(tmp_path / "tone.wav", 0.3 * tone, 48_000)
+    with session(server, "PulseAudio:headphones") as told:
+        told.running(5)
+        heard = record(server, "headphones.monitor", tmp_path / "tone.wav")
+    loud = level(heard) > 0.05
+    assert loud.sum() * ENVELOPE > 1000  # of 4000 ms, on a starved machine
+    spectrum = np.abs(np.fft.rfft(heard))
+    assert np.argmax(spectrum) * 48_000 / len(heard) == pytest.approx(440, abs=5)
 
 
 def test_speech_goes_through_the_virtual_microphone(server: PulseServer, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from tests.doubles import Delay, TwoClocks
-from tests.realtime.soak import RATE, Exact, run
+from tests.realtime.soak import RATE, Exact, Speech, run
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_five_minutes_lose_and_double_no_sample_and_nothing_grows() -> None:
-    backend = Exact(300, hour=50)
+@pytest.mark.parametrize("kind", [Exact, Speech])
+def test_five_minutes_lose_and_double_no_sample_and_nothing_grows(kind: type[Exact]) -> None:
+    backend = kind(300, hour=50)
     stats = run(Delay(500, RATE, 1536), backend)
     assert (backend.heard, backend.wrong) == (300 * RATE, 0)
     assert (stats.xruns, stats.dropped_samples) == (0, 0)

@@ -27,12 +27,12 @@ def only(speaker: int) -> torch.Tensor:
 
 
 def test_a_unit_of_the_target_stays(bank: UnitBank) -> None:
-    own = bank.units[1].T[None]  # normalised, as an encoder's units are
+    own = bank.units[1].float().T[None]  # normalised, as an encoder's units are
     torch.testing.assert_close(bank(own, only(1), 1.0), own, rtol=1e-3, atol=1e-3)
 
 
 def test_every_frame_comes_near_its_nearest_neighbour(bank: UnitBank) -> None:
-    drawn, own = bank(heard(), only(0), 1.0)[0].T, bank.units[0]
+    drawn, own = bank(heard(), only(0), 1.0)[0].T, bank.units[0].float()
     nearest = own[torch.cdist(heard()[0].T, own).argmin(1)]
     assert float((drawn - nearest).norm(dim=1).median()) < 0.1
 

@@ -1,0 +1,84 @@
+"""Priority is asked for; a refusal is words, never an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from realtime import priority
+from realtime.priority import NICE, raise_priority
+
+UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has classes instead")
+
+
+class System:
+    """A nice value that may be refused."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, before: int, allowed: bool = True) -> None:
+        self.nice, self.allowed = before, allowed
+        monkeypatch.setattr(os, "getpriority", lambda which, who: self.nice)
+        monkeypatch.setattr(os, "setpriority", self.set)
+
+    def set(self, which: int, who: int, nice: int) -> None:
+        if not self.allowed:
+            raise PermissionError(13, "Permission denied")
+        self.nice = nice
+
+
+@UNIX
+def test_it_is_raised_where_the_system_allows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = System(monkeypatch, 0)
+    assert raise_priority().granted
+    assert system.nice == NICE
+
+
+@UNIX
+def test_a_refusal_is_told_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = System(monkeypatch, 5, allowed=False)
+    said = raise_priority()
+    assert not said.granted
+    assert said.words == "as any program, nice 5 (Permission denied)"
+    assert system.nice == 5
+
+
+@UNIX
+def test_what_has_more_already_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = System(monkeypatch, -15)
+    assert raise_priority().granted
+    assert system.nice == -15
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_windows_is_asked_for_its_class_and_timer(
+    monkeypatch: pytest.MonkeyPatch, granted: bool
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def get() -> int:
+        return 7
+
+    def set_class(process: int, wanted: int) -> int:
+        asked.append(("class", wanted))
+        return int(granted)
+
+    library = SimpleNamespace(
+        GetCurrentProcess=get,
+        SetPriorityClass=set_class,
+        timeBeginPeriod=lambda ms: asked.append(("timer", ms)),
+    )
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(priority, "_library", lambda name: library)
+    assert raise_priority().granted is granted
+    assert asked == [("class", 0x80), ("timer", 1)]
+
+
+def test_windows_without_these_libraries_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> object:
+        raise OSError(f"no {name}")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(priority, "_library", missing)
+    assert not raise_priority().granted
