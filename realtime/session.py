@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from core.errors import ConfigError, DeviceError, VoiceChangerError
 from realtime.backend import AudioBackend
 from realtime.chain import Chain
 from realtime.plan import BlockProcessor, plan_session
+from realtime.priority import real_time
 from realtime.recorder import Recordings
 from realtime.sound import Mode, SoundParams
 from realtime.stats import LiveStats, SessionState
@@ -235,12 +237,13 @@ class LiveSession:
 
     def _launch(self, worker: Worker, timeout: float, expected: SessionState) -> bool:
         """The backend runs on a worker. False if the state is no longer as expected."""
-        worker.start()
-        if not worker.warm.wait(timeout):
-            raise VoiceChangerError(f"the voice was not ready after {timeout:.0f} s")
-        if self._state is not expected:
-            return False
-        self.backend.start(worker.transport)
+        with real_time() if self.backend.reopens else nullcontext():  # a file has time
+            worker.start()
+            if not worker.warm.wait(timeout):
+                raise VoiceChangerError(f"the voice was not ready after {timeout:.0f} s")
+            if self._state is not expected:
+                return False
+            self.backend.start(worker.transport)
         return True
 
     def _close(self, timeout: float) -> None:

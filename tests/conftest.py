@@ -43,6 +43,7 @@ def as_any_program(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.setpriority", refuse, raising=False)
+    monkeypatch.setattr("os.sched_setscheduler", refuse, raising=False)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from realtime import priority
-from realtime.priority import NICE, raise_priority
+from realtime.priority import NICE, REAL_TIME, raise_priority, real_time
 
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has classes instead")
 
@@ -82,3 +82,30 @@ def test_windows_without_these_libraries_is_no_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(priority, "_library", missing)
     assert not raise_priority().granted
+
+
+LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux gives a thread its own class"
+)
+
+
+@LINUX
+def test_threads_of_sound_are_made_in_real_time_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        os,
+        "sched_setscheduler",
+        lambda who, kind, param: asked.append((kind, param.sched_priority)),
+    )
+    with real_time() as granted:
+        assert granted
+        assert asked == [(os.SCHED_RR, REAL_TIME)]
+    assert asked[1:] == [(os.SCHED_OTHER, 0)]
+
+
+@LINUX
+def test_without_real_time_the_work_is_done_all_the_same() -> None:
+    with real_time() as granted:  # conftest.py refuses it
+        assert not granted
