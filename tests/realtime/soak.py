@@ -83,7 +83,7 @@ class Exact(LoopbackBackend):
 
 
 class Speech(Exact):
-    """The packaged recording again and again."""
+    """The packaged recording again and again, but no second twice as loud."""
 
     def __init__(self, seconds: int, hour: int = HOUR) -> None:
         super().__init__(seconds, hour)
@@ -91,7 +91,8 @@ class Speech(Exact):
 
     def _second(self, second: int) -> NDArray[np.float32]:
         at = second * RATE % (len(self._speech) - RATE)
-        return self._speech[at : at + RATE]
+        gain = np.random.default_rng(second).uniform(0.3, 0.9)
+        return self._speech[at : at + RATE] * np.float32(gain)
 
 
 class Spoken(Speech):
