@@ -85,6 +85,7 @@ class PortAudioBackend:
         self._options = options or HostOptions()
         self._prepare = prepare
         self._streams: list[Any] = []
+        self._stuck: threading.Thread | None = None
         self._callback: AudioCallback | None = None
         self._calls = [0, 0]  # of input and output
         self._resolve()
@@ -98,8 +99,9 @@ class PortAudioBackend:
 
     def refresh(self) -> None:
         """PortAudio starts afresh, to see what has come and gone; the devices are found again."""
-        self._sd._terminate()
-        self._sd._initialize()
+        if self._stuck is None or not self._stuck.is_alive():  # else it would hang in that, too
+            self._sd._terminate()
+            self._sd._initialize()
         self._resolve()
 
     def start(self, callback: AudioCallback) -> None:
@@ -132,7 +134,9 @@ class PortAudioBackend:
         ).start()
 
     def stop(self) -> None:
-        """Aborts and closes the streams. A driver that hangs in this is an error after 5 s."""
+        """Aborts and closes the streams. A driver that hangs in this is an error after 5 s, and the
+        streams are left to it; new ones can be opened beside them.
+        """
         self._callback = None  # from here on the streams end because we want it
         streams, self._streams = self._streams, []
         if not streams:
@@ -141,6 +145,7 @@ class PortAudioBackend:
         closer.start()
         closer.join(CLOSE_SECONDS)
         if closer.is_alive():
+            self._stuck = closer
             raise DeviceError(
                 f"the sound driver did not close within {CLOSE_SECONDS:.0f} s; it hangs"
             )

@@ -321,7 +321,10 @@ class LiveSession:
             self._fail(caught)
 
     def _put_down(self, worker: Worker) -> None:
-        self.backend.stop()
+        try:
+            self.backend.stop()
+        except DeviceError as error:  # a lost device may never close
+            logger.warning("%s; going on beside it", error)
         if not worker.finish(PATIENCE):
             raise VoiceChangerError("the worker did not return after its device was lost")
 

@@ -265,6 +265,31 @@ def test_an_output_killed_by_an_underrun_gets_more_room(
     session.stop()
 
 
+def test_a_lost_device_that_never_closes_does_not_end_the_session(
+    sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, restarted = threading.Event(), []
+    monkeypatch.setattr(portaudio, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(sd, "_terminate", lambda: restarted.append(True))
+    back = threading.Event()
+    session = LiveSession(
+        Identity(),
+        PortAudioBackend(),
+        on_event=lambda event: back.set() if event.kind == "resumed" else None,
+    )
+    session.start()
+    gone = sd.streams["input"]
+    gone.abort = lambda ignore_errors=True: release.wait(30)
+    gone.options["finished_callback"]()
+    assert back.wait(30)
+    assert session.state is SessionState.RUNNING
+    assert sd.streams["input"] is not gone
+    assert not restarted  # it would have hung as well
+    session.stop()
+    release.set()
+    assert session.error is None
+
+
 def test_a_driver_that_hangs_on_close_is_an_error(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
