@@ -95,7 +95,7 @@ def blend(voice: VoiceModel, base: VoiceModel, share: float) -> None:
     with torch.no_grad():
         for key, weight in voice.state_dict().items():
             if key.startswith(("denoiser.", "vocoder.")) and key != SPEAKER:
-                weight.copy_(torch.lerp(start[key], weight, share))
+                weight.copy_(torch.lerp(start[key].to(weight), weight, share))
 
 
 def _level(project: Project, takes: Sequence[Take], hop: int) -> float | None:
