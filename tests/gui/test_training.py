@@ -13,26 +13,8 @@ from gui.main_window import MainWindow
 from gui.settings import Settings
 from offline.studio.project import Project
 from tests.gui.windows import PATIENCE, gone
-from tests.offline.studio.studio_project import make_recordings, with_settings
+from tests.offline.studio.studio_project import QUICK, make_recordings, with_settings
 from tests.toy import toy_voice
-
-TINY = {
-    "polish": False,
-    "precision": "float32",
-    "max_minutes": 0.0,
-    "max_steps": 100_000,  # until it is stopped
-    "speaker_steps": 1,
-    "warmup_steps": 2,
-    "frames_per_batch": 300,
-    "crop_frames": 0,
-    "save_every": 2,
-    "validate_every": 4,
-    "log_every": 1,
-    "validation_share": 0.25,
-    "variants": 2,
-    "threads": 1,
-    "device": "cpu",
-}
 
 
 @pytest.fixture
@@ -41,7 +23,8 @@ def project(tmp_path: Path) -> Project:
     recordings = make_recordings(tmp_path / "recordings")
     toy_voice().save(tmp_path / "toy.safetensors")
     project = Project.create(tmp_path / "projects", "anna", recordings)
-    with_settings(project, start=str(tmp_path / "toy.safetensors"), **TINY)
+    start = str(tmp_path / "toy.safetensors")
+    with_settings(project, **(QUICK | {"start": start, "max_steps": 100_000}))
     return project
 
 
