@@ -22,6 +22,7 @@ from PyQt6.QtCore import (
 
 from core.config import VoiceParams, to_dict
 from gui.i18n import WORDS, tr
+from gui.i18n.sentences import told
 
 HEADERS = ("File", "State", "Progress", "Time left")
 SHARE = Qt.ItemDataRole.UserRole  # of the file that is done, 0 to 1
@@ -195,12 +196,12 @@ class FileQueue(QAbstractTableModel):
         """See QAbstractItemModel."""
         entry = self.entries[index.row()]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return entry.error or str(entry.source)
+            return told(entry.error) or str(entry.source)
         if role == SHARE:
             return entry.share
         if role != Qt.ItemDataRole.DisplayRole:
             return None
-        state = tr(STATES[entry.state]) + (f": {entry.error}" if entry.error else "")
+        state = tr(STATES[entry.state]) + (f": {told(entry.error)}" if entry.error else "")
         shown = (entry.source.name, state, f"{100 * entry.share:.0f} %", time_left(entry))
         return shown[index.column()]
 

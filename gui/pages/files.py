@@ -20,6 +20,7 @@ from core.audio import WRITABLE
 from core.errors import AudioFileError
 from gui.controller import SessionController
 from gui.i18n import bind, tr
+from gui.i18n.sentences import told
 from gui.jobs import Jobs
 from gui.player import Player
 from gui.queue_model import SHARE, FileQueue
@@ -231,7 +232,7 @@ class FilesPage(QWidget):
             return
         entry = self.queue.entries[row]
         self.play_result.setEnabled(entry.state == "done")
-        self.failure.setText(entry.error)
+        self.failure.setText(told(entry.error))
         self.failure.setVisible(bool(entry.error))
         if self._shown == (row, entry.state):
             return

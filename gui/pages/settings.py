@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import QComboBox, QFormLayout, QPlainTextEdit, QVBoxLayout,
 from gui import engine
 from gui.controller import Phase, SessionController
 from gui.i18n import LANGUAGES, WORDS, bind, tr
+from gui.i18n.sentences import told
 from gui.jobs import Jobs
 from gui.settings import VIRTUAL, Devices, Settings
 from gui.style import THEMES
@@ -41,6 +42,7 @@ class SettingsPage(QWidget):
         self.devices = settings.devices
         self._found: list[Device] = []
         self._looked = False
+        self._blind = ""  # why no devices can be listed
         self._filling = False
         self._make_devices()
         self._make_looks(settings)
@@ -170,17 +172,21 @@ class SettingsPage(QWidget):
         def found(devices: list[Device]) -> None:
             self._found = devices
             self._looked = True
+            self._blind = ""
             self._tell_devices()
             self.fill()
 
         def failed(error: BaseException) -> None:
-            self.note.setText(str(error))
+            self._blind = str(error)
+            self._tell_devices()
 
         self.jobs.run(engine.list_sound_devices, found, failed)
 
     def _tell_devices(self) -> None:
         """Again after a switch of language: a note stands in the words of its time."""
-        if self._looked:
+        if self._blind:
+            self.note.setText(told(self._blind))
+        elif self._looked:
             self.note.setText("" if self._found else tr("No sound device was found."))
 
     def fill(self) -> None:

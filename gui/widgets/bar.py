@@ -7,6 +7,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout
 
 from gui.controller import Trouble
 from gui.i18n import WORDS, tr
+from gui.i18n.sentences import told
 from gui.widgets.basics import button, column, icon_button, label, rename
 
 _BUTTONS = {"retry": "Try again", "devices": "Choose device", "doctor": "Open doctor", "none": ""}
@@ -55,4 +56,4 @@ class ErrorBar(QFrame):
     def _write(self) -> None:
         if self.trouble is not None:
             self.headline.setText(tr(self.trouble.headline))
-            self.detail.setText(self.trouble.detail)
+            self.detail.setText(told(self.trouble.detail))

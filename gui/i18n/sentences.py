@@ -1,0 +1,73 @@
+"""The engine's sentences in the language of the moment: known by their template, values kept.
+
+The engine speaks English (`raise DeviceError(f"no {direction} device ...")`). A template is such a
+sentence with `{}` for each value; the tables give its translation, where `{0}` is the first value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gui.i18n import WORDS
+from gui.i18n.ko_errors_live import LIVE, LIVE_PARTS
+
+SENTENCES: dict[str, str] = {**LIVE}  # what is raised, each by its template
+PARTS: dict[str, str] = {**LIVE_PARTS}  # what stands in the place of a value, or is listed
+TABLES: dict[str, dict[str, str]] = {"ko": {**SENTENCES, **PARTS}}
+_JOINTS = (": ", "; ")  # a file or a part, then a sentence; a sentence, then advice
+
+
+@dataclass(frozen=True)
+class Template:
+    """A sentence around its values. parts: what stands before, between and after them."""
+
+    parts: tuple[str, ...]
+    translation: str
+
+    def values(self, text: str) -> list[str] | None:
+        """What stands in the places of the values; None where it is another sentence."""
+        first, *middle, last = self.parts if len(self.parts) > 1 else (*self.parts, "")
+        if len(self.parts) == 1:
+            return [] if text == first else None
+        if len(text) < len(first) + len(last):
+            return None
+        if not (text.startswith(first) and text.endswith(last)):
+            return None
+        found, rest = [], text[len(first) : len(text) - len(last)]
+        for part in middle:
+            value, there, rest = rest.partition(part)
+            if not there:
+                return None
+            found.append(value)
+        return [*found, rest]
+
+
+def templates(table: Mapping[str, str]) -> list[Template]:
+    """The most telling first, so that `{}: no such file` comes before `{}: {}`."""
+    made = [Template(tuple(english.split("{}")), other) for english, other in table.items()]
+    return sorted(made, key=lambda template: -sum(map(len, template.parts)))
+
+
+_TEMPLATES = {language: templates(table) for language, table in TABLES.items()}
+
+
+def told(text: str) -> str:
+    """An engine's sentence in the language of the moment; as it is where it is not known."""
+    return _told(text, WORDS.language)
+
+
+@lru_cache(maxsize=256)
+def _told(text: str, language: str) -> str:
+    for template in _TEMPLATES.get(language, ()):
+        values = template.values(text)
+        if values is not None:
+            return template.translation.format(*(_told(value, language) for value in values))
+    for joint in _JOINTS:
+        head, there, rest = text.partition(joint)
+        if there:
+            said = _told(head, language), _told(rest, language)
+            if said != (head, rest):
+                return joint.join(said)
+    return text
