@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gui.i18n import WORDS
+from gui.i18n.ko_errors_core import CORE, CORE_PARTS
 from gui.i18n.ko_errors_live import LIVE, LIVE_PARTS
+from gui.i18n.ko_errors_settings import SETTINGS
 
-SENTENCES: dict[str, str] = {**LIVE}  # what is raised, each by its template
-PARTS: dict[str, str] = {**LIVE_PARTS}  # what stands in the place of a value, or is listed
+SENTENCES: dict[str, str] = {**LIVE, **CORE, **SETTINGS}
+"""What is raised, each by its template."""
+PARTS: dict[str, str] = {**LIVE_PARTS, **CORE_PARTS}
+"""What stands in the place of a value, or in a list."""
 TABLES: dict[str, dict[str, str]] = {"ko": {**SENTENCES, **PARTS}}
-_JOINTS = (": ", "; ")  # a file or a part, then a sentence; a sentence, then advice
+_JOINTS = (": ", "; ", ", ")  # a file, then a sentence; a sentence, then advice; several reasons
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ class ErrorBar(QFrame):
             self.mend.emit(trouble.remedy)
 
     def _write(self) -> None:
-        if self.trouble is not None:
+        if self.trouble is None:
+            return
+        try:
             self.headline.setText(tr(self.trouble.headline))
             self.detail.setText(told(self.trouble.detail))
+        except RuntimeError:  # the window is gone
+            return

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ERRORS = {"VoiceChangerError", "ConfigError", "AudioFileError", "VoiceFileError", "DeviceError"}
+ERRORS = {"VoiceChangerError", "ConfigError", "AudioFileError", "VoiceFileError", "DeviceError",
+          "FullDiskError"}  # fmt: skip
 Scope = ast.Module | ast.FunctionDef
 
 
@@ -18,9 +19,9 @@ def raised(paths: list[Path]) -> dict[str, str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for scope, names in _scopes(tree):
             for node in _own_nodes(scope):
-                called = isinstance(node, ast.Call) and node.args
-                if called and getattr(node.func, "id", "") in ERRORS:
-                    text = template(node.args[0], names)
+                message = _message(node)
+                if message is not None:
+                    text = template(message, names)
                     if any(letter.isalpha() for letter in text.replace("{}", "")):
                         found[text] = f"{path.relative_to(ROOT)}:{node.lineno}"
     return found
@@ -47,6 +48,16 @@ def template(node: ast.AST, names: Mapping[str, str]) -> str:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return template(node.left, names) + template(node.right, names)
     return names.get(node.id, "{}") if isinstance(node, ast.Name) else "{}"
+
+
+def _message(node: ast.AST) -> ast.expr | None:
+    """What an error says, in the call that makes it."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+        if node.func.id in ERRORS:
+            return node.args[0]
+        if node.func.id == "_require":  # (condition, message): raises a ConfigError
+            return node.args[1]
+    return None
 
 
 def _scopes(tree: ast.Module) -> Iterator[tuple[Scope, dict[str, str]]]:
