@@ -239,6 +239,7 @@ CORE: dict[str, str] = {
 }
 
 CORE_PARTS: dict[str, str] = {
+    "cannot be read: {}": "읽을 수 없습니다: {}",
     "content encoder": "내용 인코더",
     "denoising network": "디노이저",
     "does not belong to what stands above it": "위의 내용과 이어지지 않습니다",
@@ -248,6 +249,9 @@ CORE_PARTS: dict[str, str] = {
         " checkpoints/hubert에 있는 파일)가 필요합니다. --hubert로 지정하세요"
     ),
     "f0 estimator": "음높이 추정기",
+    "get moksori again: a voice file of the package is missing or damaged": (
+        "moksori를 다시 받으세요. 딸린 목소리 파일이 없거나 손상됐습니다"
+    ),
     "got none": "지금은 확장자가 없습니다",
     'got "{}"': '지금은 "{}"입니다',
     "holds a table without `key: value`": "`키: 값`이 없는 표가 들어 있습니다",
@@ -255,10 +259,27 @@ CORE_PARTS: dict[str, str] = {
     "is indented by a tab; YAML wants spaces": "탭으로 들여 썼습니다. YAML은 빈칸을 씁니다",
     "is no `key: value`": "`키: 값` 형식이 아닙니다",
     "kind of speech encoder": "음성 인코더 종류",
+    "live sound": "실시간 소리",
+    "mend the packages above": "위의 패키지부터 고치세요",
+    "no embedded voice": "내장 목소리가 없습니다",
+    "none; the embedded voice needs none": "없음. 내장 목소리에는 필요 없습니다",
+    "not installed": "설치되지 않음",
+    "not installed; optional: {}": "설치되지 않음(선택): {}",
     "opens a bracket that is never closed": "연 괄호를 닫지 않았습니다",
+    "pitch by DIO or Harvest; needs a C++ compiler on Linux": (
+        "DIO, Harvest로 음높이 찾기. Linux에서는 C++ 컴파일러가 필요합니다"
+    ),
+    "pitch by SwiftF0": "SwiftF0로 음높이 찾기",
+    "plug in a microphone or start the sound server; files work without": (
+        "마이크를 꽂거나 사운드 서버를 켜세요. 파일 변환은 없어도 됩니다"
+    ),
     "resampler quality": "리샘플러 품질",
     "sampler": "샘플러",
     "sampler of imported voices": "가져온 목소리의 샘플러",
+    "torch does not load: {}": "torch를 불러올 수 없습니다: {}",
     "unit encoder": "유닛 인코더",
     "vocoder": "보코더",
+    "{} (embedded, readable)": "{} (내장, 정상)",
+    "{} for files, 1 live, of {} cores": "파일에 {}, 실시간에 1, 코어 {}개",
+    "{} to hear with, {} to speak through": "입력 장치 {}개, 출력 장치 {}개",
 }

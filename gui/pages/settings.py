@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -42,6 +43,7 @@ class SettingsPage(QWidget):
         self.devices = settings.devices
         self._found: list[Device] = []
         self._looked = False
+        self._diagnosis: list[engine.Line] = []
         self._blind = ""  # why no devices can be listed
         self._filling = False
         self._make_devices()
@@ -71,6 +73,7 @@ class SettingsPage(QWidget):
         WORDS.on_switch(self.fill)
         WORDS.on_switch(self._tell_devices)
         WORDS.on_switch(self._show_keys)
+        WORDS.on_switch(self._tell_findings)
         self.fill()
 
     def _make_devices(self) -> None:
@@ -290,9 +293,8 @@ class SettingsPage(QWidget):
 
         def found(lines: list[engine.Line]) -> None:
             self.examine.setEnabled(True)
-            marks = [f"{'✓' if line.ok else '✗'} {line.what}: {line.state}" for line in lines]
-            remedies = [f"\n    → {line.remedy}" if line.remedy else "" for line in lines]
-            self.findings.setPlainText("\n".join(map("".join, zip(marks, remedies, strict=True))))
+            self._diagnosis = lines
+            self._tell_findings()
             if then is not None:
                 then()
 
@@ -303,13 +305,21 @@ class SettingsPage(QWidget):
         look = partial(self.controller.workshop.run, engine.examine)
         self.jobs.run(look, found, failed)
 
+    def _tell_findings(self) -> None:
+        """Again after a switch of language."""
+        lines = [
+            engine.Line(tr(f.what), f.ok, told(f.state), told(f.remedy)) for f in self._diagnosis
+        ]
+        with suppress(RuntimeError):  # the window is gone
+            self.findings.setPlainText("\n".join(map(_finding, lines)))
+
     def copy_diagnostics(self) -> None:
         """To the clipboard: system, doctor, devices, figures. No names of files."""
-        if not self.findings.toPlainText():
+        if not self._diagnosis:
             self.run_doctor(self.copy_diagnostics)
             return
         parts = [f"moksori on {platform.platform()}, Python {sys.version.split()[0]}"]
-        parts += [f"PyQt {PYQT_VERSION_STR}", self.findings.toPlainText()]
+        parts += [f"PyQt {PYQT_VERSION_STR}", *map(_finding, self._diagnosis)]  # in English
         parts += [f"{d.name} ({d.host_api}) in {d.input_channels} out {d.output_channels}"
                   for d in self._found]  # fmt: skip
         parts += [f"{key} {value}" for key, value in figures(self.controller.stats).items()]
@@ -337,3 +347,8 @@ def _fill(box: QComboBox, entries: list[tuple[str, str]], chosen: str) -> None:
         box.addItem(tr("{name} (not there)", name=chosen), chosen)
         at = box.count() - 1
     box.setCurrentIndex(at)
+
+
+def _finding(line: engine.Line) -> str:
+    remedy = f"\n    → {line.remedy}" if line.remedy else ""
+    return f"{'✓' if line.ok else '✗'} {line.what}: {line.state}{remedy}"

@@ -15,6 +15,7 @@ from core.audio import WRITABLE
 from core.errors import VoiceChangerError
 from gui.controller import SessionController
 from gui.i18n import WORDS, bind, tr
+from gui.i18n.sentences import told
 from gui.player import Player
 from gui.style import colours
 from gui.training import Command, TrainingProcess
@@ -47,9 +48,11 @@ class TrainPage(QWidget):
         self._steps: list[float] = []
         self._losses: list[float] = []
         self._then: list[str] = []
+        self._prepared: list[dict[str, Any]] = []  # told of the recordings, in this order
         self._state = "No training runs."
         self._make()
         WORDS.on_switch(self._write)
+        WORDS.on_switch(self._list_again)
         self._find()
 
     def _make(self) -> None:
@@ -159,6 +162,7 @@ class TrainPage(QWidget):
         known = (self.projects / name / "project.toml").exists()
         self._then = ["preprocess", "train"] if known else ["new", "preprocess", "train"]
         self._steps, self._losses = [], []
+        self._prepared.clear()
         self.kept.clear()
         self.samples.clear()
         self.plot.hide()
@@ -211,17 +215,11 @@ class TrainPage(QWidget):
             self._state_of(event)
         elif kind == "file":
             self._say("Preparing the recordings ...", f"{event.get('done')}/{event.get('of')}")
-            if event.get("error"):
-                self.kept.addItem(f"✗ {event['error']}")
-            else:
-                self.kept.addItem(f"✓ {Path(event['file']).name}: {event.get('pieces')}")
+            self._prepared.append(event)
+            self._list(event)
         elif kind == "report":
-            kept, lost = event.get("seconds", 0), event.get("dropped_seconds", 0)
-            self.kept.insertItem(
-                0, tr("{kept} s kept, {lost} s left out", kept=f"{kept:.0f}", lost=f"{lost:.0f}")
-            )
-            for part in event.get("dropped", ()):
-                self.kept.addItem(f"– {Path(part['source']).name}: {part['why']}")
+            self._prepared.append(event)
+            self._list(event)
         elif kind == "validation":
             for path in event.get("samples", ()):
                 item = QListWidgetItem(f"{event['step']}: {Path(path).name}")
@@ -230,6 +228,27 @@ class TrainPage(QWidget):
                 self.samples.insertItem(0, item)
         elif kind == "exported":
             self.exported.emit(str(event["voice"]))
+
+    def _list(self, event: dict[str, Any]) -> None:
+        """What the preparation says of a recording, or of all in the end."""
+        if event["event"] == "report":
+            kept, lost = event.get("seconds", 0), event.get("dropped_seconds", 0)
+            words = tr("{kept} s kept, {lost} s left out", kept=f"{kept:.0f}", lost=f"{lost:.0f}")
+            self.kept.insertItem(0, words)
+            for part in event.get("dropped", ()):
+                self.kept.addItem(f"– {Path(part['source']).name}: {told(part['why'])}")
+        elif event.get("error"):
+            self.kept.addItem(f"✗ {told(event['error'])}")
+        else:
+            self.kept.addItem(f"✓ {Path(event['file']).name}: {event.get('pieces')}")
+
+    def _list_again(self) -> None:
+        try:
+            self.kept.clear()
+        except RuntimeError:  # the window is gone
+            return
+        for event in self._prepared:
+            self._list(event)
 
     def _state_of(self, event: dict[str, Any]) -> None:
         left = event.get("seconds_left")

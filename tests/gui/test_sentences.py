@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from core.config import VoiceParams
 from gui.controller import Trouble
+from gui.engine import Line
 from gui.i18n import WORDS
 from gui.i18n.sentences import PARTS, SENTENCES, told
 from gui.main_window import MainWindow
@@ -19,7 +20,9 @@ from gui.widgets.bar import ErrorBar
 from tests.gui.sentences import ROOT, literals, raised
 
 ROOMS = ("realtime", "gui", "core/voice.py", "core/weights_file.py", "core/audio.py",
-         "core/config.py", "core/errors.py", "core/imports")  # fmt: skip
+         "core/config.py", "core/errors.py", "core/imports", "offline/studio", "offline/convert.py",
+         "offline/convert_foreign.py", "offline/convert_jobs.py", "offline/convert_many.py",
+         "offline/convert_together.py", "offline/import_voice.py")  # fmt: skip
 SOURCES = [
     path
     for room in ROOMS
@@ -42,7 +45,7 @@ def korean() -> Iterator[None]:
 
 def test_every_error_of_the_sources_has_its_korean() -> None:
     found = raised(SOURCES)
-    assert len(found) > 130
+    assert len(found) > 220
     assert {where: text for text, where in found.items() if text not in SENTENCES} == {}
 
 
@@ -91,6 +94,25 @@ def test_the_files_table_speaks_the_language_of_the_moment(window: MainWindow) -
     assert state.data() == f"Failed: {said}"
     window.use_language("ko")
     assert state.data() == "실패: 창이 닫혔습니다. 다시 여세요"
+
+
+def test_the_doctor_and_the_slicer_speak_korean(window: MainWindow) -> None:
+    window.options._diagnosis = [Line("voices", False, "no embedded voice", "pip install x")]
+    window.train._heard(
+        {
+            "event": "report",
+            "seconds": 9.0,
+            "dropped_seconds": 1.0,
+            "dropped": [{"source": "a.wav", "why": "noisy, duplicate"}],
+        }
+    )
+    window.use_language("ko")
+    assert window.options.findings.toPlainText().startswith("✗ 목소리: 내장 목소리가 없습니다")
+    kept = [window.train.kept.item(at) for at in range(window.train.kept.count())]
+    assert [item.text() for item in kept if item is not None] == [
+        "9초 남김, 1초 제외",
+        "– a.wav: 잡음이 큼, 같은 녹음이 또 있음",
+    ]
 
 
 def test_unknown_sentences_and_english_stay(korean: None) -> None:
