@@ -13,20 +13,17 @@ from functools import lru_cache
 from gui.i18n import WORDS
 from gui.i18n.ko_errors_core import CORE, CORE_PARTS
 from gui.i18n.ko_errors_live import LIVE, LIVE_PARTS
+from gui.i18n.ko_errors_model import MODEL, MODEL_PARTS
 from gui.i18n.ko_errors_offline import OFFLINE, OFFLINE_PARTS
 from gui.i18n.ko_errors_settings import SETTINGS
 
-SENTENCES: dict[str, str] = {**LIVE, **CORE, **SETTINGS, **OFFLINE}
+SENTENCES: dict[str, str] = {**LIVE, **CORE, **SETTINGS, **MODEL, **OFFLINE}
 """What is raised, each by its template."""
-PARTS: dict[str, str] = {**LIVE_PARTS, **CORE_PARTS, **OFFLINE_PARTS}
+PARTS: dict[str, str] = {**LIVE_PARTS, **CORE_PARTS, **MODEL_PARTS, **OFFLINE_PARTS}
 """What stands in the place of a value, or in a list."""
 TABLES: dict[str, dict[str, str]] = {"ko": {**SENTENCES, **PARTS}}
-_JOINTS = (
-    ": ",
-    "; ",
-    ", ",
-    " x ",
-)  # a file, then a sentence; a sentence, then advice; reasons, counted
+# A file, then a sentence; a sentence, then advice; reasons, counted.
+_JOINTS = (": ", "; ", ", ", " x ")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ def template(node: ast.AST, names: Mapping[str, str]) -> str:
     if isinstance(node, ast.FormattedValue):
         return template(node.value, names)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return template(node.left, names) + template(node.right, names)
+        text = template(node.left, names) + template(node.right, names)
+        return text if text.strip("{}") else "{}"  # a sum of figures
     return names.get(node.id, "{}") if isinstance(node, ast.Name) else "{}"
 
 
