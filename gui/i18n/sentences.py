@@ -35,12 +35,11 @@ class Template:
 
     def values(self, text: str) -> list[str] | None:
         """What stands in the places of the values; None where it is another sentence."""
-        first, *middle, last = self.parts if len(self.parts) > 1 else (*self.parts, "")
         if len(self.parts) == 1:
-            return [] if text == first else None
-        if len(text) < len(first) + len(last):
-            return None
-        if not (text.startswith(first) and text.endswith(last)):
+            return [] if text == self.parts[0] else None
+        first, *middle, last = self.parts
+        ends = text.startswith(first) and text.endswith(last)
+        if not ends or len(text) < len(first) + len(last):
             return None
         found, rest = [], text[len(first) : len(text) - len(last)]
         for part in middle:
@@ -67,7 +66,9 @@ def told(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _told(text: str, language: str) -> str:
-    for template in _TEMPLATES.get(language, ()):
+    if " " not in text or language not in TABLES:  # a word; most values are
+        return TABLES.get(language, {}).get(text, text)
+    for template in _TEMPLATES[language]:
         values = template.values(text)
         if values is not None:
             return template.translation.format(*(_told(value, language) for value in values))
