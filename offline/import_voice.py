@@ -65,8 +65,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
         seed=args.seed,
         speaker=_speaker(config, args.speaker),
     )
-    exact = config.exact or args.exact
-    voice = load_foreign(path, config.family, args.precision or ("fp32" if exact else "auto"))
+    voice = load_foreign(path, config.family, args.precision or "fp32")
 
     def convert(source: Path, target: Path, progress: Progress) -> Converted:
         return convert_foreign_file(voice, source, target, params, progress)

@@ -17,7 +17,7 @@ SAMPLERS = (
     *("pndm", "ddim", "dpm-solver", "unipc"),
     *("plms-log", "dpmpp-log", "unipc-log", "unipc-leap"),
 )
-FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "unipc-leap", 10, 24
+FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "unipc-leap", 10, 20
 """Of every imported voice unless told otherwise; docs/principles/foreign-samplers.md has why."""
 VOCODERS = ("embedded", "nsf-hifigan", "hifigan-24k")
 
