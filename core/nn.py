@@ -26,12 +26,30 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., C_in) -> (..., C_out)."""
-        rows = x.shape[:-1]
-        if rows.numel() > _FEW_ROWS or torch.is_grad_enabled():
-            return super().forward(x)
-        flat = x.reshape(-1, self.in_features).contiguous()
-        made = torch.addmm(self.bias[:, None], self.weight, flat.t()).t()
-        return made.view(*rows, self.out_features)
+        return _linear(x, self.weight, self.bias)
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    rows = x.shape[:-1]
+    if rows.numel() > _FEW_ROWS or torch.is_grad_enabled():
+        return F.linear(x, weight, bias)
+    flat = x.reshape(-1, weight.shape[1]).contiguous()
+    return torch.addmm(bias[:, None], weight, flat.t()).t().view(*rows, len(weight))
+
+
+class HalvedLinear(Linear):
+    """A Linear whose weight may stay in half precision, as files have it, for half the memory.
+
+    For a layer that runs once a block; the results are those of the same weight in full.
+    """
+
+    def halve(self) -> None:
+        """Makes room for a weight of half precision, to be filled; not for training."""
+        self.weight = nn.Parameter(torch.empty_like(self.weight, dtype=torch.half), False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., C_in) -> (..., C_out)."""
+        return _linear(x, self.weight.to(self.bias.dtype), self.bias)
 
 
 class CausalConv1d(nn.Module):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from core.analyser import Analyser
 from core.config import VoiceConfig, from_dict, to_dict
@@ -21,6 +22,7 @@ from core.content.bank import UnitBank
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.networks import denoising_network
 from core.errors import ConfigError, VoiceFileError
+from core.nn import HalvedLinear
 from core.vocoder import make_vocoder
 from core.weights_file import WeightsFile
 
@@ -68,12 +70,15 @@ class VoiceModel(nn.Module):
         """
         config = read_config(path)
         try:
-            voice = VoiceModel(config)
+            with _Undrawn():
+                voice = VoiceModel(config)
         except ConfigError as error:
             raise VoiceFileError(f"{path}: {error}") from None
-        wanted = voice.state_dict()
         with WeightsFile(path) as weights, torch.no_grad():
-            shapes = weights.shapes
+            for name, module in voice.named_modules():
+                if isinstance(module, HalvedLinear) and weights.halved(f"{name}.weight"):
+                    module.halve()
+            wanted, shapes = voice.state_dict(), weights.shapes
             missing, foreign = sorted(set(wanted) - set(shapes)), sorted(set(shapes) - set(wanted))
             if missing or foreign:
                 raise VoiceFileError(
@@ -90,6 +95,22 @@ class VoiceModel(nn.Module):
                 if not weights.read(key, own):
                     raise VoiceFileError(f"{path}: weight {key} is not finite; the training failed")
         return voice
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights that a file is about to fill are not drawn first: it takes time, and memory."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        if func in (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_):
+            return kwargs["tensor"]  # as torch.nn.init passes it
+        return func(*args, **kwargs)
 
 
 def write_voice_file(

@@ -57,6 +57,10 @@ class WeightsFile:
         """Of all weights, by name."""
         return {key: entry.shape for key, entry in self._entries.items()}
 
+    def halved(self, key: str) -> bool:
+        """Whether a weight is there, in half precision."""
+        return key in self._entries and self._entries[key].kind is torch.half
+
     def read(self, key: str, into: Tensor) -> bool:
         """Fills a contiguous tensor of the weight's shape. False: not all of it is finite."""
         entry, flat = self._entries[key], into.view(-1)

@@ -33,6 +33,7 @@ from gui.pages.welcome import WelcomePage
 from gui.settings import Devices, Preset, SettingsStore
 from gui.widgets.bar import ErrorBar
 from gui.widgets.basics import button, card, icon_button, label, row
+from realtime.priority import calm_collector
 
 PAGES = (("Live", "mic"), ("Files", "files"), ("Train", "graduation-cap"),
          ("Settings", "settings"))  # fmt: skip
@@ -87,6 +88,7 @@ class MainWindow(QMainWindow):
 
     def _begin(self) -> None:
         """After the window is shown: what is slow."""
+        calm_collector()
         self.controller.find_voices(self.settings.voice)
         self.options.look()
         if self.hotkeys.possible:  # else the settings say which keys there are

@@ -157,6 +157,9 @@ def _alive(pid: int) -> bool:
     if sys.platform == "win32":
         listed = subprocess.run(["tasklist", "/FI", f"PID eq {pid}"], capture_output=True)
         return str(pid).encode() in listed.stdout
+    with contextlib.suppress(ChildProcessError):  # of an earlier window of this program
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

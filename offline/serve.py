@@ -18,6 +18,8 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+import torch
+
 from core.config import StreamConfig, VoiceParams, from_dict
 from core.errors import VoiceChangerError
 from core.voice import NATIVE, VoiceModel, kind_of, read_metadata
@@ -160,5 +162,6 @@ def _say(event: str, id: int, **more: object) -> None:
 
 if __name__ == "__main__":
     if hasattr(os, "nice"):
-        os.nice(5)  # live sound and the window come first
+        os.nice(19)  # live sound and the window come first
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # and keep a core
     serve()

@@ -22,15 +22,13 @@ from realtime.backend import AudioCallback, Device
 from realtime.devices import Direction, channels, find_device, with_ids
 from realtime.pulse import ServerDevice, routed, server_devices
 from realtime.remedy import portaudio_remedy
+from realtime.watchman import INPUT, LOOK_SECONDS, OUTPUT, Watchman
 
 BLOCK_SECONDS = 0.010
 MAX_CHANNELS = 2  # virtual devices offer 32 or 128; the microphone is in the first two
 PROBED_RATES = (44_100, 48_000, 96_000, 16_000)
 COMMON_RATES = (48_000, 44_100, 96_000, 32_000, 16_000, 8000)
 CLOSE_SECONDS = 5.0
-FIRST_SECONDS = 5.0  # a driver may take its time to begin, until it has called so often:
-FIRST_CALLS = 100
-STUCK_SECONDS = 1.0  # without a callback: the device is as good as gone
 LONGEST_LATENCY = 0.2  # seconds an output that underran is given at most
 _SERVER_PORTS = ("pulse", "pipewire", "default")  # ALSA devices behind which the server is
 
@@ -81,13 +79,12 @@ class PortAudioBackend:
         }
         self._wanted_rate, self._wanted_latency = sample_rate, latency
         self._output_latency = latency
-        self._underran = False  # the output, in this run
         self._options = options or HostOptions()
         self._prepare = prepare
         self._streams: list[Any] = []
         self._stuck: threading.Thread | None = None
         self._callback: AudioCallback | None = None
-        self._calls = [0, 0]  # of input and output
+        self._watchman = Watchman()
         self._resolve()
         for role, device in (("input", self.input_device), ("output", self.output_device)):
             if self._wanted[role] is not None:  # numbers change with what is plugged in
@@ -109,7 +106,7 @@ class PortAudioBackend:
         if self._streams:
             raise DeviceError("these devices are already running; stop them first")
         self._callback = callback
-        self._calls, self._underran = [0, 0], False
+        self._watchman = Watchman()
         opening = self.input_device
         try:
             source = self._open(opening, "input", self.input_rate, self.input_block, self._hear)
@@ -183,15 +180,13 @@ class PortAudioBackend:
 
     def _hear(self, indata: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
         callback = self._callback
-        self._calls[0] += 1
+        self._watchman.called(INPUT)
         if callback is not None:
             callback(indata, None, str(status) if status else None)
 
     def _speak(self, outdata: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
         callback = self._callback
-        self._calls[1] += 1
-        if status and "underflow" in str(status):
-            self._underran = True
+        self._watchman.called(OUTPUT, status)
         if callback is None:
             outdata[:] = 0
         else:
@@ -217,19 +212,15 @@ class PortAudioBackend:
 
     def _watch(self, callback: AudioCallback) -> None:
         """Until the run is over (its own thread)."""
-        seen, since = [0, 0], [time.monotonic()] * 2
         while self._callback is callback:
-            time.sleep(STUCK_SECONDS / 5)
-            now = time.monotonic()
-            for side, calls in enumerate(self._calls):
-                if calls != seen[side]:
-                    seen[side], since[side] = calls, now
-                patience = STUCK_SECONDS if calls > FIRST_CALLS else FIRST_SECONDS
-                if now - since[side] > patience:
-                    if self._underran and isinstance(self._wanted_latency, str):
-                        had = self._spoken_latency
-                        self._output_latency = min(2 * had, max(had, LONGEST_LATENCY))
-                    self._lose(callback, f"gave no sign of life for {patience:.0f} s")
+            time.sleep(LOOK_SECONDS)
+            patience = self._watchman.look()
+            if patience is None:
+                continue
+            if self._watchman.underran and isinstance(self._wanted_latency, str):
+                had = self._spoken_latency
+                self._output_latency = min(2 * had, max(had, LONGEST_LATENCY))
+            self._lose(callback, f"gave no sign of life for {patience:g} s")
 
     def _resolve(self) -> None:
         if self._prepare is not None:

@@ -7,6 +7,7 @@ device is lost): opens it again; the processor stays as it is, warm.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from core.errors import ConfigError, DeviceError, VoiceChangerError
 from realtime.backend import AudioBackend
 from realtime.chain import Chain
 from realtime.plan import BlockProcessor, plan_session
-from realtime.priority import real_time
+from realtime.priority import calm_collector, real_time
 from realtime.recorder import Recordings
 from realtime.sound import Mode, SoundParams
 from realtime.stats import LiveStats, SessionState
@@ -243,6 +244,8 @@ class LiveSession:
                 raise VoiceChangerError(f"the voice was not ready after {timeout:.0f} s")
             if self._state is not expected:
                 return False
+            if self.backend.reopens:
+                calm_collector()
             self.backend.start(worker.transport)
         return True
 
@@ -252,6 +255,7 @@ class LiveSession:
         except Exception as error:  # a device may refuse to close; the rest must still end
             self._fail(error)
         self._running = False
+        gc.unfreeze()
         if self._worker is not None and not self._worker.finish(timeout):
             message = f"the worker did not return within {timeout:.0f} s; its thread is left behind"
             self._fail(VoiceChangerError(message))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from core.config import DenoiserConfig
 from core.features import Conditions
-from core.nn import CausalConv1d, ConvState, Linear, ResidualStack
+from core.nn import CausalConv1d, ConvState, HalvedLinear, Linear, ResidualStack
 
 _F0_REFERENCE = 200.0  # Hz; about the middle of speech and singing on a log scale
 _LOUDNESS_CENTRE, _LOUDNESS_SCALE = -45.0, 20.0  # dB
@@ -44,7 +44,7 @@ class ConditionEncoder(nn.Module):
         self.stack = ResidualStack(channels, config.kernel, config.condition_dilations)
         self.norm = nn.LayerNorm(channels)
         self.prior = Linear(channels, n_mels)
-        self.project = Linear(channels, outputs)
+        self.project = HalvedLinear(channels, outputs)
 
     def forward(
         self, conditions: Conditions, state: ConditionState | None = None

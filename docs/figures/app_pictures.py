@@ -110,9 +110,13 @@ def draw(
 
 
 def draw_seldom(window: MainWindow, keep: Callable[[str], None]) -> None:
-    """An error, names that are too long, the end of a page, the window narrow."""
+    """An error, names that are too long, the end of a page."""
     window.show_page(0)
     keep("idle")
+    knobs = window.live.findChild(QScrollArea)
+    knobs.verticalScrollBar().setValue(knobs.verticalScrollBar().maximum())
+    keep("live_end")
+    knobs.verticalScrollBar().setValue(0)
     error = DeviceError("the microphone is in use by another program; close it, or choose another")
     window.controller.report("The sound could not be started.", error)
     keep("error")

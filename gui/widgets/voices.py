@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFont, QIcon, QLinearGradient, QPainter, QPixmap
+from PyQt6.QtGui import QBrush, QColor, QFont, QIcon, QLinearGradient, QPainter, QPixmap
 from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from gui.engine import VoiceInfo
@@ -31,30 +31,62 @@ class Choice:
         return tuple(float(i == self.speaker) for i in range(count))
 
 
-def portrait(name: str, size: int = 40) -> QIcon:
-    """A disc in the voice's own colours with its initial."""
-    scale = 4
-    picture = QPixmap(QSize(size * scale, size * scale))
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def portrait(choice: Choice, size: int = 40) -> QIcon:
+    """A disc: the picture that lies beside the voice, NAME.png or .jpg, else its initial.
+
+    NAME is the speaker's, or the voice file's.
+    """
+    side = 4 * size  # for screens of any scale
+    picture = QPixmap(QSize(side, side))
     picture.fill(Qt.GlobalColor.transparent)
-    hue = hashlib.sha256(name.encode()).digest()[0] / 255
+    disc = QRectF(0, 0, side, side)
     painter = QPainter(picture)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    side = size * scale
-    gradient = QLinearGradient(0, 0, side, side)
+    painter.setPen(Qt.PenStyle.NoPen)
+    own = _own_picture(choice)
+    if own is None:
+        _draw_initial(painter, disc, choice.name)
+    else:
+        fitted = own.scaled(
+            side,
+            side,
+            Qt.AspectRatioMode.KeepAspectRatioByExpanding,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+        left, top = (fitted.width() - side) // 2, (fitted.height() - side) // 2
+        painter.setBrush(QBrush(fitted.copy(left, top, side, side)))
+        painter.drawEllipse(disc)
+    painter.end()
+    return QIcon(picture)
+
+
+def _own_picture(choice: Choice) -> QPixmap | None:
+    folder = choice.voice.path.parent
+    for name in (choice.name, choice.voice.path.stem):
+        for kind in PICTURES:
+            found = QPixmap(str(folder / f"{name}{kind}"))
+            if not found.isNull():
+                return found
+    return None
+
+
+def _draw_initial(painter: QPainter, disc: QRectF, name: str) -> None:
+    hue = hashlib.sha256(name.encode()).digest()[0] / 255
+    gradient = QLinearGradient(disc.topLeft(), disc.bottomRight())
     for place, shift in ((0.0, 0.0), (1.0, 0.12)):
         rgb = colorsys.hls_to_rgb((hue + shift) % 1, 0.55, 0.55)
         gradient.setColorAt(place, QColor.fromRgbF(*rgb))
-    painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(gradient)
-    painter.drawEllipse(QRectF(0, 0, side, side))
+    painter.drawEllipse(disc)
     font = QFont(painter.font())
-    font.setPixelSize(side // 2)
+    font.setPixelSize(round(disc.height() / 2))
     font.setBold(True)
     painter.setFont(font)
     painter.setPen(QColor("white"))
-    painter.drawText(QRectF(0, 0, side, side), Qt.AlignmentFlag.AlignCenter, name[:1].upper())
-    painter.end()
-    return QIcon(picture)
+    painter.drawText(disc, Qt.AlignmentFlag.AlignCenter, name[:1].upper())
 
 
 class VoiceCards(QWidget):
@@ -85,7 +117,7 @@ class VoiceCards(QWidget):
         made = QPushButton(f"  {choice.name}")
         made.setObjectName("voice")
         made.setCheckable(True)
-        made.setIcon(portrait(choice.name))
+        made.setIcon(portrait(choice))
         made.setIconSize(QSize(40, 40))
         made.setMinimumHeight(62)
         made.setAccessibleName(choice.name)

@@ -86,16 +86,16 @@ def finished_voice(
 
 
 def blend(voice: VoiceModel, base: VoiceModel, share: float) -> None:
-    """Moves the voice's weights to `share` of their way from the base's; the speaker's stay.
+    """Moves the denoiser's weights to `share` of their way from the base's; the speaker's stay.
 
     What little data cost in clarity comes back sooner than the likeness goes (Wortsman et al. 2022,
-    "Robust fine-tuning of zero-shot models").
+    "Robust fine-tuning of zero-shot models"). The vocoder stays: it costs no words.
     """
     start = base.state_dict()
     with torch.no_grad():
         for key, weight in voice.state_dict().items():
-            if key.startswith(("denoiser.", "vocoder.")) and key != SPEAKER:
-                weight.copy_(torch.lerp(start[key], weight, share))
+            if key.startswith("denoiser.") and key != SPEAKER:
+                weight.copy_(torch.lerp(start[key].to(weight), weight, share))
 
 
 def _level(project: Project, takes: Sequence[Take], hop: int) -> float | None:

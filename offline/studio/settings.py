@@ -166,7 +166,7 @@ class TrainSettings:
 class ExportSettings:
     """What becomes of the trained weights."""
 
-    blend: float = _set(0.85, "1: as trained; less is nearer to the start: clearer, less alike")
+    blend: float = _set(0.6, "1: as trained; less is nearer to the start: clearer, less alike")
 
     def __post_init__(self) -> None:
         _require(0 <= self.blend <= 1, f"blend must lie between 0 and 1, got {self.blend}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QColor, QPixmap
 from pytestqt.qtbot import QtBot
 
 from core.audio import load_mono
@@ -22,21 +23,13 @@ from gui.controller import Phase
 from gui.main_window import MainWindow
 from gui.settings import Devices, Preset, Settings, SettingsStore
 from tests.command_line import ROOT
-from tests.gui.windows import PATIENCE, go_live
+from tests.gui.windows import PATIENCE, go_live, gone
 
 USUAL = Settings(welcomed=True, language="en", theme="light")
 
 
 def no_devices(devices: Devices, sample_rate: int) -> Any:
     raise DeviceError("no input device was found; plug one in")
-
-
-def gone(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_first_start_leads_to_changed_speech(make_window: Any, qtbot: QtBot) -> None:
@@ -217,6 +210,22 @@ def test_a_voice_file_becomes_a_card(window: MainWindow, qtbot: QtBot, tmp_path:
     dropped.write_bytes(engine.DEMO.with_name("embedded.safetensors").read_bytes())
     window.import_voice(dropped)
     qtbot.waitUntil(lambda: len(window.live.cards.cards) == 6, timeout=PATIENCE)
+
+
+def test_a_picture_beside_a_voice_is_on_its_card(window: MainWindow, tmp_path: Path) -> None:
+    picture = QPixmap(90, 60)
+    picture.fill(QColor("red"))
+    picture.save(str(tmp_path / "anna.png"))
+    voice = engine.VoiceInfo("anna", tmp_path / "anna.safetensors", ("anna",), live=True)
+    bare = engine.VoiceInfo("berta", tmp_path / "berta.safetensors", ("berta",), live=True)
+    window.live.cards.fill([voice, bare])
+    centres = []
+    for _, made in window.live.cards.cards:
+        image = made.icon().pixmap(40, 40).toImage()
+        assert image.pixelColor(0, 0).alpha() == 0  # a disc
+        centres.append(image.pixelColor(image.width() // 2, 5 * image.height() // 6))
+    assert centres[0] == QColor("red")
+    assert centres[1] != QColor("red")
 
 
 def test_what_is_no_voice_says_what_is_missing(

@@ -3,40 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from gui.main_window import MainWindow
+from gui.settings import Settings
 from offline.studio.project import Project
-from tests.gui.windows import PATIENCE
-from tests.offline.studio.studio_project import make_recordings, with_settings
+from tests.gui.windows import PATIENCE, gone
+from tests.offline.studio.studio_project import QUICK, make_recordings, with_settings
 from tests.toy import toy_voice
 
-TINY = {
-    "polish": False,
-    "precision": "float32",
-    "max_minutes": 0.0,
-    "max_steps": 100_000,  # until it is stopped
-    "speaker_steps": 1,
-    "warmup_steps": 2,
-    "frames_per_batch": 300,
-    "crop_frames": 0,
-    "save_every": 2,
-    "validate_every": 4,
-    "log_every": 1,
-    "validation_share": 0.25,
-    "variants": 2,
-    "threads": 1,
-    "device": "cpu",
-}
 
-
-def test_from_recordings_to_a_card(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """That trains until it is stopped."""
     recordings = make_recordings(tmp_path / "recordings")
     toy_voice().save(tmp_path / "toy.safetensors")
     project = Project.create(tmp_path / "projects", "anna", recordings)
-    with_settings(project, start=str(tmp_path / "toy.safetensors"), **TINY)
+    start = str(tmp_path / "toy.safetensors")
+    with_settings(project, **(QUICK | {"start": start, "max_steps": 100_000}))
+    return project
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_closing_the_window_saves_the_training_or_leaves_it_at_work(
+    goes_on: bool, make_window: Any, qtbot: QtBot, project: Project, tmp_path: Path
+) -> None:
+    window = make_window(Settings(welcomed=True, language="en"))
+    page = window.train
+    page.take(tmp_path / "recordings")
+    page.name.setText("anna")
+    page.on.setChecked(goes_on)
+    page.start.click()
+    try:
+        qtbot.waitUntil(lambda: bool(page._losses), timeout=2 * PATIENCE)
+        process = page.process._process
+        assert process is not None
+        window.close()
+        assert gone(process.pid) != goes_on
+        if goes_on:
+            page = make_window(Settings(welcomed=True, language="en")).train
+            assert page.process.running
+            qtbot.waitUntil(lambda: bool(page._losses), timeout=PATIENCE)  # told again
+            page.stop.click()
+            qtbot.waitUntil(lambda: not page.process.running, timeout=PATIENCE)
+            process.wait(0)
+        assert list(project.checkpoints.glob("step_*.pt"))
+    finally:
+        page.process.stop()
+        page.process.wait(20)
+
+
+def test_from_recordings_to_a_card(
+    window: MainWindow, qtbot: QtBot, project: Project, tmp_path: Path
+) -> None:
+    recordings = tmp_path / "recordings"
     page = window.train
     window.show_page(2)
 

@@ -31,6 +31,7 @@ class Timed(LoopbackBackend):
 
     def __init__(self, wave: AudioBlock) -> None:
         super().__init__(wave, sample_rate=RATE, clock="real")
+        self.reopens = True  # as a device, whose threads run in real time where that is allowed
         self.inside: list[float] = []
         self.overdue: list[float] = []
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import DeviceError
-from realtime import portaudio
+from realtime import portaudio, watchman
 from realtime.devices import by_host_api, find_device
 from realtime.portaudio import HostOptions, PortAudioBackend, list_devices
 from realtime.session import LiveSession, SessionEvent
@@ -180,7 +180,7 @@ def test_a_device_that_does_not_open(sd: FalseSoundDevice, direction: str) -> No
 def test_a_lost_device_is_waited_for_and_opened_again(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 60.0)
+    monkeypatch.setattr(watchman, "FIRST_SECONDS", 60.0)
     said: list[SessionEvent] = []
     heard = threading.Condition()
 
@@ -231,7 +231,7 @@ def test_stop_does_not_wait_for_a_lost_device(sd: FalseSoundDevice) -> None:
 def test_callbacks_that_cease_are_a_loss(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 0.1)
+    monkeypatch.setattr(watchman, "FIRST_SECONDS", 0.1)
     lost = threading.Event()
     session = LiveSession(Identity(), PortAudioBackend(), on_event=lambda _: None)
     monkeypatch.setattr(session, "_lose", lambda error: lost.set())
@@ -244,7 +244,7 @@ def test_callbacks_that_cease_are_a_loss(
 def test_an_output_killed_by_an_underrun_gets_more_room(
     sd: FalseSoundDevice, monkeypatch: pytest.MonkeyPatch, wanted: Any, then: float
 ) -> None:
-    monkeypatch.setattr(portaudio, "FIRST_SECONDS", 0.5)
+    monkeypatch.setattr(watchman, "FIRST_SECONDS", 60.0)  # which an underrun cuts short
     lost, back = threading.Event(), threading.Event()
 
     def listen(event: SessionEvent) -> None:

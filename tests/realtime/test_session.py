@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from pathlib import Path
@@ -341,6 +342,24 @@ def test_a_lost_device_fails_the_session() -> None:
     stats = play(session)
     assert stats.state is SessionState.FAILED
     assert isinstance(session.error, DeviceError)
+
+
+def test_the_collector_lets_the_voice_be_while_a_device_runs() -> None:
+    seen = []
+
+    class Card(LoopbackBackend):
+        def start(self, callback: AudioCallback) -> None:
+            self.reopens = False  # the rest as for a file
+            seen.append(gc.get_freeze_count())
+            super().start(callback)
+
+    backend = Card(noise(100), sample_rate=RATE)
+    backend.reopens = True
+    session = LiveSession(Identity(), backend)
+    play(session)
+    session.stop()
+    assert seen[0] > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_device_that_does_not_open_raises_from_start() -> None:

@@ -33,30 +33,33 @@ def make_recordings(folder: Path, lengths: tuple[float, ...] = (3.0, 4.5, 7.0, 5
     return folder
 
 
+QUICK = {
+    "polish": False,
+    "precision": "float32",
+    "max_minutes": 0.0,
+    "max_steps": 4,
+    "speaker_steps": 1,
+    "warmup_steps": 2,
+    "frames_per_batch": 300,
+    "crop_frames": 0,
+    "save_every": 2,
+    "validate_every": 4,
+    "log_every": 1,
+    "validation_share": 0.25,
+    "variants": 2,
+    "threads": 1,
+    "device": "cpu",
+}
+"""Settings of a training that is a test's."""
+
+
 def make_project(root: Path, **train: Any) -> Project:
-    """With features; trains on float32, without polish, for four steps, but for `train`."""
+    """With features; trains on the toy voice for four steps, but for `train`."""
     recordings = make_recordings(root / "recordings")
     toy_voice().save(root / "toy.safetensors")
     project = Project.create(root / "projects", "anna", recordings)
-    quick = {
-        "start": str(root / "toy.safetensors"),
-        "polish": False,
-        "precision": "float32",
-        "max_minutes": 0.0,
-        "max_steps": 4,
-        "speaker_steps": 1,
-        "warmup_steps": 2,
-        "frames_per_batch": 300,
-        "crop_frames": 0,
-        "save_every": 2,
-        "validate_every": 4,
-        "log_every": 1,
-        "validation_share": 0.25,
-        "variants": 2,
-        "threads": 1,
-        "device": "cpu",
-    }
-    project = with_settings(project, **(quick | train))
+    start = {"start": str(root / "toy.safetensors")}
+    project = with_settings(project, **(QUICK | start | train))
     preprocess(project, lambda event: None, workers=1, voice=TOY)
     return project
 
