@@ -221,6 +221,11 @@ def number_or_auto(text: str) -> float | None:
 def _stream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="of the sampler (default: the voice's)")
     parser.add_argument("--sampler", help="by name; a wrong one lists all (default: the voice's)")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        help="of an imported voice's network (default: live the fastest that holds, files fp32)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument(
         "--low-latency", action="store_true", help="live: the least delay, for a faster computer"
@@ -267,6 +272,7 @@ def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
     from core.config import VoiceParams
     from core.diff_svc.wish import foreign_wish
     from core.diffusion.samplers import get_sampler
+    from core.errors import ConfigError
     from core.voice import NATIVE, find_voice, kind_of, read_config, read_metadata
 
     path = find_voice(args.voice)
@@ -274,6 +280,8 @@ def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
         return foreign_wish(path, args)
     if args.sampler is not None:
         get_sampler(args.sampler)
+    if args.precision is not None:
+        raise ConfigError("--precision is for imported voices; leave it out")
     config = read_config(path)
     stream = _stream(args, config)
     if not hasattr(args, "speaker"):  # bench and latency measure the voice as it is

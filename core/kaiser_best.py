@@ -69,7 +69,11 @@ class KaiserStream:
         place = np.arange(self._given, until) * self.down
         windows = np.lib.stride_tricks.sliding_window_view(self._heard, self._bank.shape[1])
         first = place // self.up - self._reach + 1 - self._start
-        out = np.einsum("nw,nw->n", windows[first], self._bank[place % self.up])
+        out = np.empty(len(place))
+        for at in range(0, len(place), _TILE):
+            part = slice(at, at + _TILE)
+            bank = self._bank[place[part] % self.up]
+            out[part] = np.einsum("nw,nw->n", windows[first[part]], bank)
         self._given = until
         dropped = max(until * self.down // self.up - self._reach + 1 - self._start, 0)
         self._heard = self._heard[dropped:]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from offline.convert import Converted, Progress, stream_file
 
 Wave = NDArray[np.float32]
 
-_BLOCK, _CONTEXT, _LOOKAHEAD = 8.0, 2.0, 1.0  # seconds
+_BLOCK, _CONTEXT, _LOOKAHEAD = 16.0, 2.0, 1.0  # seconds
 _SPARE = 0.05  # seconds for what the vocoder lags, so that the last block need not be followed
 
 
@@ -51,9 +52,15 @@ def convert_foreign_file(
 
 
 def wide_converter(
-    voice: LiveVoices, params: ConvertParams, seconds: float = math.inf
+    voice: LiveVoices,
+    params: ConvertParams,
+    seconds: float = math.inf,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> ForeignConverter:
-    """A live run of long blocks, for so many seconds of sound: those are shared out evenly."""
+    """A live run of long blocks, for so many seconds of sound: those are shared out evenly.
+
+    clock: of its stages, see `ForeignConverter`.
+    """
     config = voice.config
     if math.isfinite(seconds):
         owed = seconds + _LOOKAHEAD + _SPARE
@@ -74,7 +81,7 @@ def wide_converter(
         gain_db=params.gain_db,
         speakers=speakers,
     )
-    return ForeignConverter(voice, stream, knobs)
+    return ForeignConverter(voice, stream, knobs, clock)
 
 
 def _seconds(source: Path) -> float:

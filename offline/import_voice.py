@@ -49,10 +49,8 @@ def import_voice(args: argparse.Namespace) -> list[str]:
 def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     """A converter for files; options that mean nothing to such a voice are errors."""
     from core.diff_svc.convert import ConvertParams
-    from core.diff_svc.converter import LiveVoices
-    from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
     from core.diff_svc.foreign import read_foreign_config
-    from core.diff_svc.voice import DiffSvcVoice
+    from core.diff_svc.wish import load_foreign
     from offline.convert_foreign import convert_foreign_file
 
     config = read_foreign_config(path)
@@ -67,11 +65,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
         seed=args.seed,
         speaker=_speaker(config, args.speaker),
     )
-    voice: LiveVoices
-    if config.family == "diffusion-svc":
-        voice = DiffusionSvcVoice.load(path)
-    else:
-        voice = DiffSvcVoice.load(path)
+    voice = load_foreign(path, config.family, args.precision or "fp32")
 
     def convert(source: Path, target: Path, progress: Progress) -> Converted:
         return convert_foreign_file(voice, source, target, params, progress)

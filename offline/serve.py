@@ -144,6 +144,7 @@ def _foreign_options(params: VoiceParams) -> argparse.Namespace:
         shift=params.pitch_shift,
         steps=None,
         sampler=None,
+        precision=None,
         exact=False,
         gate_db=params.gate_db,
         gain_db=params.gain_db,

@@ -13,8 +13,11 @@ MEL_KINDS = ("nsf", "hifigan", "openvpi", "diffusion_svc")
 """nsf: 44.1 kHz diff-svc. hifigan: 24 kHz diff-svc. The others: newer natural-log front ends."""
 
 FAMILIES = ("diff-svc", "diffusion-svc")
-SAMPLERS = ("pndm", "ddim", "dpm-solver", "unipc", "plms-log", "dpmpp-log", "unipc-log")
-FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "unipc-log", 10, 24
+SAMPLERS = (
+    *("pndm", "ddim", "dpm-solver", "unipc"),
+    *("plms-log", "dpmpp-log", "unipc-log", "unipc-leap"),
+)
+FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "unipc-leap", 10, 20
 """Of every imported voice unless told otherwise; docs/principles/foreign-samplers.md has why."""
 VOCODERS = ("embedded", "nsf-hifigan", "hifigan-24k")
 

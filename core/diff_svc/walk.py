@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,16 +12,25 @@ from core.diffusion.discrete import DiscreteSchedule
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
 from core.diffusion.original import Predict, sample_ddim, sample_ddpm, sample_plms
-from core.diffusion.samplers import get_sampler
-from core.diffusion.schedules import log_uniform_sigmas
+from core.diffusion.samplers import Sampler, get_sampler
+from core.diffusion.samplers import sample_unipc as unipc
+from core.diffusion.schedules import leap_sigmas, log_uniform_sigmas
 from core.errors import ConfigError, unknown_name
+
+Spacing = Callable[[int, float, float], tuple[float, ...]]
+"""steps, lowest and highest level -> levels to walk down."""
 
 Fresh = Callable[[int], Tensor]
 """Number of an executed step -> standard normal (B, M, T)."""
 
 
-LOG_METHODS = {"plms-log": "plms", "dpmpp-log": "dpmpp_2m", "unipc-log": "unipc"}
-"""Ways through levels even in log sigma, and the sampler of `samplers.py` that each takes."""
+LOG_METHODS: dict[str, tuple[Sampler, Spacing]] = {
+    "plms-log": (get_sampler("plms"), log_uniform_sigmas),
+    "dpmpp-log": (get_sampler("dpmpp_2m"), log_uniform_sigmas),
+    "unipc-log": (get_sampler("unipc"), log_uniform_sigmas),
+    "unipc-leap": (partial(unipc, order=3), leap_sigmas),
+}
+"""Ways through levels even, or nearly, in log sigma: a sampler and where it stops."""
 
 
 def begin(
@@ -47,14 +57,14 @@ def walk(
     """x (B, M, T) at step start - 1 -> the clean normalised mel, one step in `speedup` taken.
 
     method: pndm (the original's PLMS), ddim, dpm-solver or unipc; or of LOG_METHODS, over levels
-    even in log sigma. speedup 1: DDPM, whatever the method, with `fresh` noise.
+    of its own. speedup 1: DDPM, whatever the method, with `fresh` noise.
     """
     if speedup <= 1:
         if fresh is None:
             raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")
         return sample_ddpm(diffusion, predict, x, start, fresh)
     if method in LOG_METHODS:
-        return _over_levels(diffusion, predict, x, LOG_METHODS[method], start, speedup)
+        return _over_levels(diffusion, predict, x, method, start, speedup)
     betas, steps = diffusion.betas[:start], start // speedup
     walks: dict[str, Callable[[], Tensor]] = {
         "pndm": lambda: sample_plms(diffusion, predict, x, start, speedup),
@@ -70,9 +80,10 @@ def walk(
 def _over_levels(
     diffusion: GaussianDiffusion, predict: Predict, x: Tensor, name: str, start: int, speedup: int
 ) -> Tensor:
+    sampler, spacing = LOG_METHODS[name]
     schedule = DiscreteSchedule(diffusion.alphas_cumprod.double().cpu().numpy())
     top = schedule.sigma(start - 1)
-    sigmas = log_uniform_sigmas(max(round(start / speedup), 1), schedule.sigma(0), top)
+    sigmas = spacing(max(round(start / speedup), 1), schedule.sigma(0), top)
     # the mel that a voice has learned lies within +-1, as the original's DDPM reckons, too
     network = schedule.denoise(predict, clamp=1.0)
-    return get_sampler(name)(network, x / schedule.alpha(top), sigmas)
+    return sampler(network, x / schedule.alpha(top), sigmas)

@@ -14,7 +14,7 @@ from core.errors import ConfigError, VoiceChangerError, unknown_name
 
 if TYPE_CHECKING:
     from core.diff_svc.config import ForeignConfig
-    from core.diff_svc.converter import ForeignConverter
+    from core.diff_svc.converter import ForeignConverter, LiveVoices
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,14 @@ class ForeignWish:
     stream: StreamConfig
     params: VoiceParams
     threads: int
+    precision: str = "auto"
 
     def converter(self) -> ForeignConverter:
         """The voice as a block processor."""
-        from core.diff_svc.converter import ForeignConverter, LiveVoices
-        from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
-        from core.diff_svc.voice import DiffSvcVoice
+        from core.diff_svc.converter import ForeignConverter
 
-        loads: dict[str, Callable[[Path], LiveVoices]] = {
-            "diff-svc": DiffSvcVoice.load,
-            "diffusion-svc": DiffusionSvcVoice.load,
-        }
-        return ForeignConverter(loads[self.family](self.path), self.stream, self.params)
+        voice = load_foreign(self.path, self.family, self.precision)
+        return ForeignConverter(voice, self.stream, self.params)
 
     def refusal(self) -> VoiceChangerError:
         """For commands that know only voices of moksori."""
@@ -46,6 +42,21 @@ class ForeignWish:
             f"voice {self.config.name} is a {self.family} voice; convert, live, demo, latency and"
             " bench take it, this command does not"
         )
+
+
+def load_foreign(path: Path, family: str, precision: str) -> LiveVoices:
+    """An imported voice, its network in that precision; see `core/diffusion/precision.py`."""
+    from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
+    from core.diff_svc.voice import DiffSvcVoice
+    from core.diffusion.precision import in_precision
+
+    loads: dict[str, Callable[[Path], LiveVoices]] = {
+        "diff-svc": DiffSvcVoice.load,
+        "diffusion-svc": DiffusionSvcVoice.load,
+    }
+    voice = loads[family](path)
+    voice.diffusion.denoise_fn = in_precision(voice.diffusion.denoise_fn, precision)
+    return voice
 
 
 def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
@@ -62,8 +73,9 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
         AudioConfig(form.sample_rate, form.hop_length),
     )
     stream, threads = _stream(foreign, config, args), os.cpu_count() or 1
+    precision = args.precision or "auto"
     if not hasattr(args, "speaker"):
-        return ForeignWish(path, config, foreign.family, stream, VoiceParams(), threads)
+        return ForeignWish(path, config, foreign.family, stream, VoiceParams(), threads, precision)
     if args.retrieval is not None:
         raise ConfigError(
             f"voice {foreign.name} is a {foreign.family} voice and keeps no sounds to retrieve;"
@@ -77,7 +89,7 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
         "speakers": config.mix(args.speaker) if args.speaker else None,
     }
     params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
-    return ForeignWish(path, config, foreign.family, stream, params, threads)
+    return ForeignWish(path, config, foreign.family, stream, params, threads, precision)
 
 
 def _stream(foreign: ForeignConfig, config: VoiceConfig, args: argparse.Namespace) -> StreamConfig:

@@ -6,6 +6,7 @@ computed once (`condition`), however many steps a sampler takes.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping
@@ -58,6 +59,17 @@ class DiffNet(nn.Module):
         """The network these weights are of. A shape that does not fit is a VoiceFileError."""
         net = DiffNet(diffnet_size(state, cycle))
         load_weights(net, state, "denoise_fn")
+        return net
+
+    def lowered(self, precision: torch.dtype) -> DiffNet:
+        """A copy whose two large convolutions a layer, nearly all of the work, are so precise.
+
+        What runs from layer to layer and the first and last projections stay as they are.
+        """
+        net = copy.deepcopy(self)
+        for layer in map(_residual, net.residual_layers):
+            layer.dilated_conv.to(precision)
+            layer.output_projection.to(precision)
         return net
 
     def condition(self, cond: Tensor) -> list[Tensor]:
@@ -113,17 +125,23 @@ class ResidualLayer(nn.Module):
         y = x + self.diffusion_projection(embedded)[..., None]
         if mask is not None:
             y = y * mask
-        return self.joined(x, self.dilated_conv(y) + bias)
+        return self.joined(x, convolved(self.dilated_conv, y, self.dilation) + bias)
 
     def joined(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's input (B, C, T), what its convolution and condition say (B, 2C, T) -> the
         next layer's input and the skip, (B, C, T) each.
         """
         gate, filtered = z.chunk(2, 1)
-        residual, skip = self.output_projection(torch.sigmoid(gate) * torch.tanh(filtered)).chunk(
-            2, 1
-        )
+        gated = torch.sigmoid(gate) * torch.tanh(filtered)
+        residual, skip = convolved(self.output_projection, gated).chunk(2, 1)
         return (x + residual) / math.sqrt(2.0), skip
+
+
+def convolved(conv: nn.Conv1d, x: Tensor, padding: int = 0) -> Tensor:
+    """x (B, C, T) through a convolution in the precision of its weights, told in that of x."""
+    heard = x.to(conv.weight.dtype)
+    made = F.conv1d(heard, conv.weight, conv.bias, 1, padding, conv.dilation)
+    return made.to(x.dtype)
 
 
 def diffnet_size(state: Mapping[str, Tensor], cycle: int) -> DiffNetSize:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.diffusion.diffnet import DiffNet, ResidualLayer
+from core.diffusion.diffnet import DiffNet, ResidualLayer, convolved
 
 Kept = list[Tensor]
 """Of each layer the last inputs of its convolution, (1, C, dilation)."""
@@ -52,9 +52,7 @@ class DiffNetStream:
             before = memory[i] if memory else y.new_zeros(1, y.shape[1], reach)
             heard = torch.cat([before, y], 2)
             kept.append(heard[:, :, self._commit : self._commit + reach])
-            conv = layer.dilated_conv
-            wide = F.pad(heard, (0, reach))
-            z = F.conv1d(wide, conv.weight, conv.bias, 1, 0, reach) + bias
+            z = convolved(layer.dilated_conv, F.pad(heard, (0, reach))) + bias
             h, skip = layer.joined(h, z)
             skips = skips + skip
         self._memories[self._call] = kept

@@ -14,6 +14,8 @@ from core.errors import ConfigError
 
 Array = NDArray[np.float64]
 
+_LEAP, _LOWEST = 1 / 8, 0.02
+
 
 def karras_sigmas(
     steps: int, sigma_min: float, sigma_max: float, rho: float = 7.0
@@ -35,6 +37,23 @@ def log_uniform_sigmas(steps: int, sigma_min: float, sigma_max: float) -> tuple[
     _check(steps, sigma_min, sigma_max)
     inner = [sigma_max * (sigma_min / sigma_max) ** t for t in _unit_ramp(steps)]
     return (*_pin(inner, sigma_min, sigma_max), 0.0)
+
+
+def leap_sigmas(steps: int, sigma_min: float, sigma_max: float) -> tuple[float, ...]:
+    """A leap from the top, then nearly even in log sigma, then 0: for networks of x0 within +-1.
+
+    Far above the data a network knows nothing but their mean, so one call there is enough; far
+    below, it has nothing left to say. Fewer steps leave out more of both ends. The numbers are
+    fitted, see docs/principles/foreign-samplers.md.
+    """
+    _check(steps, sigma_min, sigma_max)
+    even = log_uniform_sigmas(steps, sigma_min, sigma_max)
+    high, low = min(_LEAP * steps**2, even[1]), max(_LOWEST, sigma_min)
+    if steps < 3 or high <= low:
+        return even
+    power = min(1.0, 0.45 + 0.03 * steps)
+    inner = [high * (low / high) ** t**power for t in _unit_ramp(steps - 1)]
+    return (sigma_max, *inner, 0.0)
 
 
 def linear_betas(steps: int, start: float = 1e-4, end: float = 0.02) -> Array:

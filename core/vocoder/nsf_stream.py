@@ -18,6 +18,8 @@ from core.vocoder.nsf_layers import Kept, Walk, delay
 
 _NOISE_STREAM = 2  # the denoiser's start noise is 0, the embedded vocoder's 1
 
+_PART = 43  # frames at once, half a second: eight seconds of them would be gigabytes of activations
+
 
 @dataclass
 class NsfState:
@@ -61,6 +63,14 @@ class StreamingNsf:
         voiced: bool (B, T); None is where f0 > 0. Before the first samples there is silence.
         """
         f0 = f0 if voiced is None else f0 * voiced
+        if mel.shape[2] > _PART:
+            said = []
+            for at in range(0, mel.shape[2], _PART):
+                part = slice(at, at + _PART)
+                wave, state = self(mel[..., part], f0[:, part], None, state)
+                said.append(wave)
+            assert state is not None
+            return torch.cat(said, 1), state
         if state is None:
             state = NsfState(0, None, None, mel[..., :0], f0[..., :0])
         wave, state = self._render(mel, f0, state, last=False)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -25,8 +26,8 @@ from core.diff_svc.convert import Keyed
 from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.discrete import DiscreteSchedule
 from core.diffusion.original import bind
-from core.diffusion.samplers import SAMPLERS, evaluations
-from core.diffusion.schedules import karras_sigmas, log_uniform_sigmas
+from core.diffusion.samplers import SAMPLERS, Sampler, sample_unipc
+from core.diffusion.schedules import karras_sigmas, leap_sigmas, log_uniform_sigmas
 from core.voice import VoiceModel, find_voice
 from docs.figures.foreign_voice import utterances
 from offline.preprocess import Manifest, load_f0, load_wave
@@ -35,8 +36,11 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 RECORDINGS, FRAMES = 2, 160
-CALLS = (5, 6, 8, 10, 12, 16, 24)
-NAMES = ("ddim", "dpmpp_2m", "unipc", "plms")
+CALLS = (5, 6, 8, 10, 12, 16, 20, 24)
+WAYS: dict[str, Sampler] = {
+    **{name: SAMPLERS[name] for name in ("ddim", "dpmpp_2m", "unipc", "plms")},
+    "unipc, order 3": partial(sample_unipc, order=3),
+}
 
 
 def told(folder: Path, speaker: str, voice: DiffSvcVoice) -> list[Tensor]:
@@ -60,6 +64,7 @@ def spacings(schedule: DiscreteSchedule) -> dict[str, Callable[[int], tuple[floa
     return {
         "even in step": schedule.uniform_sigmas,
         "even in log sigma": lambda steps: log_uniform_sigmas(steps, low, high),
+        "leap": lambda steps: leap_sigmas(steps, low, high),
         "Karras, rho 7": lambda steps: karras_sigmas(steps, low, high),
     }
 
@@ -96,11 +101,11 @@ def main() -> None:
             x = SAMPLERS["plms"](network, noise / schedule.alpha(levels[0]), (*levels, 0.0))
             note("original", "every n-th", steps + 1, x)
         for spacing, levels in spacings(schedule).items():
-            for name in NAMES:
+            for name, way in WAYS.items():
                 for steps in CALLS:
-                    calls = evaluations(name, steps)
+                    calls = steps + (name == "plms")
                     if calls <= max(CALLS):
-                        x = SAMPLERS[name](network, start, levels(steps))
+                        x = way(network, start, levels(steps))
                         note(name, spacing, calls, x)
     means = {key: float(np.mean(values)) for key, values in distances.items()}
     with Path(__file__).with_suffix(".tsv").open("w", newline="") as file:
@@ -112,10 +117,10 @@ def main() -> None:
 
 def draw(means: dict[tuple[str, str, int], float]) -> None:
     panels = sorted({spacing for _, spacing, _ in means} - {"every n-th"})
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True, layout="constrained")
     best = means["original", "every n-th", 101]
     for panel, spacing in zip(axes, panels, strict=True):
-        for name in ("original", *NAMES):
+        for name in ("original", *WAYS):
             own = "every n-th" if name == "original" else spacing
             line = sorted(
                 (calls, m) for (s, sp, calls), m in means.items() if (s, sp) == (name, own)

@@ -73,6 +73,8 @@ def test_import_then_convert_by_name(
         5,
         "--sampler",
         "unipc",
+        "--precision",
+        "bf16",
     )
     assert exact.code == 0, exact.err
     assert len(load_mono(tmp_path / "exact.wav")[0]) == RATE
@@ -107,6 +109,10 @@ def test_what_an_imported_voice_cannot_do(
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--like-live"),
         "nyaru is a diff-svc voice; --like-live",
+    )
+    complaint(
+        moksori("convert", recording, target, "--voice", "embedded", "--precision", "bf16"),
+        "--precision is for imported voices",
     )
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--steps", 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,17 @@ from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.diffnet import DiffNet, DiffNetSize
 from core.diffusion.diffnet_stream import DiffNetStream
 from core.errors import ConfigError
+from core.f0.pitch_extractor import PitchExtractor
 from core.f0.praat import PraatConfig, praat_f0
 from core.f0.praat_stream import PraatStream, file_grid
 from core.imports.diff_svc import import_diff_svc
 from core.imports.diffusion_svc import import_diffusion_svc
 from core.kaiser_best import KaiserStream, resample_kaiser_best
+from core.vocoder.hifigan24k import HifiGan24k
 from core.vocoder.nsf_hifigan import NsfHifiGan
 from tests.core.imports.foreign_voice import write_diffusion_svc, write_voice
-from tests.core.vocoder.test_nsf_hifigan import small
+from tests.core.vocoder.test_nsf_hifigan import SMALL, shapes, small
+from tests.reference import recipe
 from tests.toy import speechlike
 
 HOP = 512
@@ -68,6 +73,42 @@ def test_plumbing_error_is_nothing(voice: LiveVoices, block: int) -> None:
     wave = speechlike(50 * HOP + 77)
     wanted = convert_windowed(voice, wave, PARAMS, stream)
     got = streamed(voice, wave, stream, PARAMS)
+    assert wanted.shape == got.shape == wave.shape
+    assert np.abs(wanted).max() > 1e-3
+    assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
+@pytest.fixture
+def old_voice(tmp_path: Path) -> DiffSvcVoice:
+    """Of 24 kHz, hop 128, with a HiFi-GAN of its own, whose f0 is read off the mel."""
+    rate = {"audio_sample_rate": 24_000, "hop_size": 128, "fft_size": 512, "win_size": 512}
+    form = {"fmin": 30, "fmax": 12_000, "vocoder": "network.vocoders.hifigan.HifiGAN"}
+    config = {**SMALL, "num_mels": 128, "upsample_rates": [8, 8, 2], "sampling_rate": 24_000}
+    config["upsample_kernel_sizes"] = [16, 16, 4]
+    vocoder = tmp_path / "hifigan"
+    vocoder.mkdir()
+    torch.save({"generator": recipe(shapes(config), "nsf.", 3)}, vocoder / "model")
+    (vocoder / "config.json").write_text(json.dumps(config))
+    made = import_diff_svc(write_voice(tmp_path / "made", **rate, **form), vocoder=vocoder)
+    save_foreign(tmp_path / "voice.safetensors", made.config, made.weights)
+    voice = DiffSvcVoice.load(tmp_path / "voice.safetensors")
+    assert isinstance(voice.vocoder, HifiGan24k)
+    torch.manual_seed(3)
+    voice.pitch_extractor = PitchExtractor((128, 16, 5, 2), (3, 1), (16, 5, 2)).eval()
+    with torch.no_grad():
+        voice.pitch_extractor.pitch_predictor.linear.bias[0] = 7.5  # about 180 Hz
+    voice.config = replace(voice.config, pitch_extractor=True)
+    return voice
+
+
+@pytest.mark.parametrize("block", [1, 6, 13])
+def test_a_voice_of_24_khz(old_voice: DiffSvcVoice, block: int) -> None:
+    form = old_voice.config.mel
+    assert (form.kind, form.sample_rate, form.hop_length) == ("hifigan", 24_000, 128)
+    stream = StreamConfig(block_frames=block, context_frames=150, lookahead_frames=20, steps=4)
+    wave = speechlike(150 * 128 + 77, sample_rate=24_000)
+    wanted = convert_windowed(old_voice, wave, PARAMS, stream)
+    got = streamed(old_voice, wave, stream, PARAMS)
     assert wanted.shape == got.shape == wave.shape
     assert np.abs(wanted).max() > 1e-3
     assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max()

@@ -11,6 +11,7 @@ from core.diffusion.schedules import (
     alphas_cumprod,
     cosine_betas,
     karras_sigmas,
+    leap_sigmas,
     linear_betas,
     log_uniform_sigmas,
     sigmas_from_alphas_cumprod,
@@ -35,6 +36,23 @@ def test_falls_from_sigma_max_to_zero(schedule, steps: int) -> None:
 def test_karras_is_even_in_the_root() -> None:
     roots = np.array(karras_sigmas(6, 0.02, 20.0, rho=5.0)[:-1]) ** 0.2
     np.testing.assert_allclose(np.diff(roots), np.diff(roots)[0])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 10, 24, 1000])
+@pytest.mark.parametrize("top", [0.03, 2.0, 157.0])
+def test_a_leap_falls_and_stays_within(steps: int, top: float) -> None:
+    sigmas = leap_sigmas(steps, 0.01, top)
+    assert len(sigmas) == steps + 1
+    assert sigmas[0] == top
+    assert sigmas[-1] == 0.0
+    assert sigmas[-2] >= 0.01 or steps == 1
+    assert all(now > then for now, then in pairwise(sigmas))
+
+
+def test_a_leap_leaves_out_both_ends() -> None:
+    even, leap = log_uniform_sigmas(10, 0.01, 157.0), leap_sigmas(10, 0.01, 157.0)
+    assert leap[1] < even[1] / 4
+    assert leap[-2] == pytest.approx(0.02)
 
 
 def test_karras_tends_to_log_uniform() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from core.vocoder import nsf_stream
 from core.vocoder.nsf_hifigan import NsfHifiGan
 from core.vocoder.nsf_stream import NsfState, StreamingNsf
 from tests.core.vocoder.test_nsf_hifigan import small, sung
@@ -56,6 +57,18 @@ def test_blocks_equal_the_whole(kind: str, blocks: str) -> None:
     got = streamed(vocoder, mel, f0, cut(FRAMES, BLOCKS[blocks]))
     assert got.shape == wanted.shape
     assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-5
+
+
+@torch.inference_mode()
+def test_a_long_block_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes through in parts, each of them shorter than the latency or not."""
+    vocoder = StreamingNsf(small())
+    mel, f0 = sung(FRAMES, batch=2)
+    for part in (1, 5, 13):
+        monkeypatch.setattr(nsf_stream, "_PART", part)
+        got = streamed(vocoder, mel, f0, [FRAMES - 1, 1])
+        wanted = whole(vocoder, mel, f0)
+        assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-5
 
 
 @torch.inference_mode()
