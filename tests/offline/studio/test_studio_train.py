@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.config import VoiceParams
+from core.config import Speaker, VoiceParams
 from core.diffusion.networks import NETWORKS
 from core.errors import VoiceChangerError
 from core.pipeline import convert
@@ -246,14 +246,16 @@ def test_ctrl_c_saves_and_ends_in_order(tmp_path: Path) -> None:
     assert train_module.Checkpoints(project.checkpoints).load() is not None
 
 
-def test_blending_goes_back_to_the_start_but_for_the_speaker() -> None:
-    base, voice = toy_voice(), toy_voice(seed=1)
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_blending_goes_back_to_the_start_but_for_the_speaker(share: float) -> None:
+    base, voice = toy_voice(), toy_voice(seed=1, speakers=(Speaker("one"),))
+    assert len(base.config.speakers) != 1  # the speaker's weights differ in shape
     trained = {k: v.clone() for k, v in voice.state_dict().items()}
-    blend(voice, base, 0.25)
+    blend(voice, base, share)
     start, speaker = base.state_dict(), "denoiser.network.condition.speaker.weight"
     for key, weight in voice.state_dict().items():
         adapts = key.startswith("denoiser.") and key != speaker
-        wanted = 0.75 * start[key] + 0.25 * trained[key] if adapts else trained[key]
+        wanted = (1 - share) * start[key] + share * trained[key] if adapts else trained[key]
         torch.testing.assert_close(weight, wanted)
 
 
