@@ -21,7 +21,8 @@ from gui.settings import Devices
 from gui.trials import Silence
 from realtime.backend import AudioBackend
 from realtime.glimpse import Glimpse
-from realtime.remote import Engine, Listener, RemoteSession
+from realtime.host import Listener
+from realtime.remote import Engine, RemoteSession
 from realtime.session import LiveSession
 
 T = TypeVar("T")
@@ -123,7 +124,6 @@ def make_live(
         converter,
         make_backend(devices, converter.sample_rate),
         params=order.params,
-        bypass="dry",
         on_event=on_event,
         on_block=show,
     )

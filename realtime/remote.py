@@ -3,8 +3,7 @@
 Threads share an interpreter: beside one that runs Python without a pause, callback and worker wait
 for their turn. Only a process has an interpreter to itself. Commands, events and stats cross the
 border, sound only for the eye (`glimpse.py`); should a driver crash, the window lives on.
-Threads here: the reader, which calls `on_event`. There: one receives, one sends, one publishes
-stats, and each command that may take long has one.
+A thread reads what comes from there and calls `on_event`; the other side is `host.py`.
 """
 
 from __future__ import annotations
@@ -13,30 +12,21 @@ import itertools
 import multiprocessing
 import pickle
 import queue
-import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
 from core.config import VoiceParams
 from core.errors import VoiceChangerError
+from realtime.host import Listener, MakeSession, serve
 from realtime.plan import BlockProcessor
-from realtime.priority import raise_priority
-from realtime.run import SWITCH_SECONDS
 from realtime.session import LiveSession, SessionEvent
 from realtime.sound import SoundParams
 from realtime.stats import LiveStats, SessionState
 
 T = TypeVar("T")
-Listener = Callable[[SessionEvent], None]
-MakeSession = Callable[[Listener], LiveSession]
-"""Called in the engine's process, with the `on_event` of the session to make."""
-
-PUBLISH_SECONDS = 0.03
 CLOSE_SECONDS = 10.0
 
 
@@ -51,7 +41,7 @@ class Engine:
         context = multiprocessing.get_context("spawn")  # everywhere the same; threads do not fork
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs,), name="moksori-engine", daemon=True
+            target=serve, args=(theirs,), name="moksori-engine", daemon=True
         )
         self._process.start()
         theirs.close()
@@ -279,123 +269,3 @@ class RemoteSession:
     def _emit(self, event: SessionEvent) -> None:
         if self._on_event is not None:
             self._on_event(event)
-
-
-class _Host:
-    """The engine's side."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self._out: queue.SimpleQueue[tuple[int, str, Any, BaseException | None]]
-        self._out = queue.SimpleQueue()  # so that neither worker nor callback waits for a reader
-        self._session: LiveSession | None = None
-
-    def serve(self) -> None:
-        """Until it is told to end, or nobody is there any more."""
-        for target in (self._send, self._publish):
-            threading.Thread(target=target, daemon=True).start()
-        try:
-            while True:
-                number, verb, message = self._pipe.recv()
-                if verb == "close":
-                    break
-                if verb in ("params", "sound"):
-                    setattr(self.session, verb, pickle.loads(message))
-                else:
-                    order = (number, verb, message)
-                    threading.Thread(target=self._answer, args=order, daemon=True).start()
-        except (EOFError, OSError):
-            pass
-        if self._session is not None:
-            self._session.stop()
-
-    @property
-    def session(self) -> LiveSession:
-        """The one that was made last."""
-        if self._session is None:
-            raise VoiceChangerError("the engine has no session yet; make one first")
-        return self._session
-
-    def _answer(self, number: int, verb: str, message: bytes) -> None:
-        error = None
-        try:
-            value = getattr(self, f"_do_{verb}")(pickle.loads(message))
-            _check_pickles(verb, value)
-        except BaseException as caught:
-            value, error = None, _portable(caught)
-        if self._session is not None:
-            self._out.put((0, "stats", self._session.stats, None))
-        self._out.put((number, verb, value, error))
-
-    def _do_make(self, make: MakeSession) -> None:
-        if self._session is not None:
-            self._session.stop()
-        self._session = make(self._tell)
-
-    def _do_start(self, timeout: float) -> None:
-        self.session.start(timeout)
-
-    def _do_stop(self, timeout: float) -> None:
-        self.session.stop(timeout)
-
-    def _do_switch(self, load: Callable[[], BlockProcessor]) -> None:
-        self.session.switch(load)
-
-    def _do_start_recording(self, files: tuple[str | Path | None, str | Path | None]) -> None:
-        self.session.start_recording(*files)
-
-    def _do_stop_recording(self, _: None) -> None:
-        self.session.stop_recording()
-
-    def _do_run(self, work: Callable[[], Any]) -> Any:
-        return work()
-
-    def _do_ask(self, question: Callable[[LiveSession], Any]) -> Any:
-        return question(self.session)
-
-    def _tell(self, event: SessionEvent) -> None:
-        if self._session is not None:
-            self._out.put((0, "stats", self._session.stats, None))
-            if event.kind == "switched":
-                self._out.put((0, "params", self._session.params, None))
-        error = None if event.error is None else _portable(event.error)
-        self._out.put((0, "event", SessionEvent(event.kind, error), None))
-
-    def _publish(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(PUBLISH_SECONDS):
-            if self._session is not None and self._out.empty():  # else the reader is busy
-                self._out.put((0, "stats", self._session.stats, None))
-
-    def _send(self) -> None:
-        while True:
-            try:
-                self._pipe.send(self._out.get())
-            except OSError:  # nobody hears
-                return
-
-
-def _check_pickles(verb: str, value: Any) -> None:
-    try:
-        pickle.dumps(value)
-    except Exception as error:
-        raise VoiceChangerError(
-            f"the answer to {verb}, {type(value).__name__}, cannot leave the engine ({error})"
-        ) from None
-
-
-def _portable(error: BaseException) -> BaseException:
-    """The error, or what it says where it cannot travel."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return VoiceChangerError(f"{type(error).__name__}: {error}")
-    return error
-
-
-def _serve(pipe: Connection) -> None:
-    """The engine's process. Ctrl-C is for the one that made it, which ends it in order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    raise_priority()
-    _Host(pipe).serve()

@@ -20,8 +20,9 @@ from core.audio import load_mono
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel, find_voice
 from realtime.backend import AudioBlock, AudioCallback
+from realtime.host import Listener
 from realtime.loopback import LoopbackBackend
-from realtime.remote import Engine, Listener, RemoteSession
+from realtime.remote import Engine, RemoteSession
 from realtime.session import LiveSession, SessionEvent
 from tests.command_line import DEMO, RATE
 
