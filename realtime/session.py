@@ -93,6 +93,7 @@ class LiveSession:
         self._bypass, self._slack_seconds = bypass, slack_seconds
         self._steps: int = getattr(processor, "steps", 1)  # wanted; the worker may lower them
         self._on_event, self._on_block = on_event, on_block
+        self._calmed = False  # the collector, by us
         self._record, self._record_input = record, record_input
         self._warm_up_blocks = warm_up_blocks
         self._plan = plan_session(processor, backend, slack_seconds)
@@ -246,6 +247,7 @@ class LiveSession:
                 return False
             if self.backend.reopens:
                 calm_collector()
+                self._calmed = True
             self.backend.start(worker.transport)
         return True
 
@@ -255,7 +257,9 @@ class LiveSession:
         except Exception as error:  # a device may refuse to close; the rest must still end
             self._fail(error)
         self._running = False
-        gc.unfreeze()
+        if self._calmed:
+            gc.unfreeze()
+            self._calmed = False
         if self._worker is not None and not self._worker.finish(timeout):
             message = f"the worker did not return within {timeout:.0f} s; its thread is left behind"
             self._fail(VoiceChangerError(message))

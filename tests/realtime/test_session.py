@@ -362,6 +362,18 @@ def test_the_collector_lets_the_voice_be_while_a_device_runs() -> None:
     assert gc.get_freeze_count() == 0
 
 
+def test_a_file_leaves_the_collector_as_it_is() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        session = LiveSession(Identity(), LoopbackBackend(noise(100), sample_rate=RATE))
+        play(session)
+        session.stop()
+        assert gc.get_freeze_count() > frozen // 2  # but for what has died since
+    finally:
+        gc.unfreeze()
+
+
 def test_a_device_that_does_not_open_raises_from_start() -> None:
     backend = LoopbackBackend(noise(100), sample_rate=RATE)
     session = LiveSession(Identity(), backend)
