@@ -9,8 +9,6 @@ from pathlib import Path
 
 from core.errors import VoiceChangerError
 
-LIVE_SWITCH_SECONDS = 0.0005
-
 
 def has_screen() -> bool:
     """Whether a window can be shown; Qt would abort the program otherwise."""
@@ -26,13 +24,14 @@ def run(loopback: Path | None = None) -> int:
             " there is: moksori live"
         )
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # small blocks lose to waiting threads
-    sys.setswitchinterval(LIVE_SWITCH_SECONDS)
     from PyQt6.QtWidgets import QApplication
 
     from gui import engine
     from gui.main_window import MainWindow
     from gui.settings import SettingsStore
-    from realtime.run import signals
+    from realtime.run import SWITCH_SECONDS, signals
+
+    sys.setswitchinterval(SWITCH_SECONDS)
 
     app = QApplication(["moksori"])
     app.setApplicationName("moksori")

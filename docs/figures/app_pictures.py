@@ -27,11 +27,11 @@ from PyQt6.QtWidgets import QApplication, QScrollArea  # noqa: E402
 
 from core.errors import DeviceError  # noqa: E402
 from gui import engine  # noqa: E402
-from gui.app import LIVE_SWITCH_SECONDS  # noqa: E402
 from gui.controller import Phase  # noqa: E402
 from gui.main_window import MainWindow  # noqa: E402
 from gui.settings import Devices, SettingsStore  # noqa: E402
 from realtime.backend import Device  # noqa: E402
+from realtime.run import SWITCH_SECONDS  # noqa: E402
 
 PATIENCE_SECONDS = 120.0
 LOOKS = (("en", "light"), ("ko", "dark"))
@@ -145,7 +145,7 @@ def draw_seldom(window: MainWindow, keep: Callable[[str], None]) -> None:
 
 def main(arguments: list[str]) -> None:
     """Into docs/pictures, or every look into the folder named."""
-    sys.setswitchinterval(LIVE_SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     folder = Path(arguments[0]) if arguments else ROOT / "docs" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     app = QApplication(["moksori"])
