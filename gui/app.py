@@ -29,9 +29,11 @@ def run(loopback: Path | None = None) -> int:
     from gui import engine
     from gui.main_window import MainWindow
     from gui.settings import SettingsStore
+    from realtime.priority import raise_priority
     from realtime.run import SWITCH_SECONDS, signals
 
     sys.setswitchinterval(SWITCH_SECONDS)
+    raise_priority()  # else the window waits for the sound's threads, which have it
 
     app = QApplication(["moksori"])
     app.setApplicationName("moksori")

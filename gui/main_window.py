@@ -33,6 +33,7 @@ from gui.pages.welcome import WelcomePage
 from gui.settings import Devices, Preset, SettingsStore
 from gui.widgets.bar import ErrorBar
 from gui.widgets.basics import button, card, icon_button, label, row
+from gui.widgets.spectrum import warm
 from realtime.priority import calm_collector
 
 PAGES = (("Live", "mic"), ("Files", "files"), ("Train", "graduation-cap"),
@@ -88,7 +89,7 @@ class MainWindow(QMainWindow):
 
     def _begin(self) -> None:
         """After the window is shown: what is slow."""
-        calm_collector()
+        self.jobs.run(_warm, None, lambda error: None)
         self.controller.find_voices(self.settings.voice)
         self.options.look()
         if self.hotkeys.possible:  # else the settings say which keys there are
@@ -314,3 +315,9 @@ class MainWindow(QMainWindow):
         WORDS.forget()
         if event is not None:
             event.accept()
+
+
+def _warm() -> None:
+    """What the first sound loads is loaded before it; the collector then leaves it alone."""
+    warm()
+    calm_collector()

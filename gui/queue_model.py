@@ -23,6 +23,7 @@ from PyQt6.QtCore import (
 from core.config import VoiceParams, to_dict
 from gui.i18n import WORDS, tr
 from gui.i18n.sentences import told
+from realtime.priority import lower_priority
 
 HEADERS = ("File", "State", "Progress", "Time left")
 SHARE = Qt.ItemDataRole.UserRole  # of the file that is done, 0 to 1
@@ -126,6 +127,7 @@ class FileQueue(QAbstractTableModel):
         process.setProcessEnvironment(environment)
         process.readyReadStandardOutput.connect(self._read)
         process.finished.connect(self._ended)
+        process.started.connect(lambda: lower_priority(process.processId()))
         process.start(sys.executable, ["-m", "offline.serve"])
         return process
 

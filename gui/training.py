@@ -17,6 +17,8 @@ from typing import Any
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
+from realtime.priority import lower_priority
+
 ROOT = Path(__file__).parents[1]
 EVENTS, ERRORS, MARK = "app-events.jsonl", "app-errors.txt", "app-process.json"
 POLL_MS = 250
@@ -89,6 +91,7 @@ class TrainingProcess(QObject):
                 creationflags=flags,
             )
         self._pid = self._process.pid
+        lower_priority(self._pid)
         mark = {"pid": self._pid, "verb": command.verb}
         (self._place / MARK).write_text(json.dumps(mark), encoding="utf-8")
         self._timer.start()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -161,7 +160,5 @@ def _say(event: str, id: int, **more: object) -> None:
 
 
 if __name__ == "__main__":
-    if hasattr(os, "nice"):
-        os.nice(19)  # live sound and the window come first
-    torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # and keep a core
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # a core stays free
     serve()

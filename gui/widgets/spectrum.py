@@ -52,6 +52,12 @@ class Scroll:
             self.f0 = np.concatenate([self.f0, heard])[-COLUMNS:]
 
 
+def warm() -> None:
+    """What the first sound would load, half a second of it; off the GUI thread."""
+    scroll = Scroll(AudioConfig().sample_rate)
+    scroll.push(np.zeros(2 * N_FFT, np.float32))
+
+
 class Spectrogram(pg.PlotWidget):  # type: ignore[misc]
     """One of them."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
 from realtime import priority
-from realtime.priority import NICE, REAL_TIME, raise_priority, real_time
+from realtime.priority import NICE, NICEST, REAL_TIME, lower_priority, raise_priority, real_time
 
+SET_PRIORITY = getattr(os, "setpriority", None)  # conftest.py refuses it to the tests
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has classes instead")
 
 
@@ -82,6 +84,20 @@ def test_windows_without_these_libraries_is_no_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(priority, "_library", missing)
     assert not raise_priority().granted
+
+
+@UNIX
+def test_what_the_window_starts_goes_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "setpriority", SET_PRIORITY)
+    for alone in (False, True):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE,
+                                 start_new_session=alone)  # fmt: skip
+        try:
+            lower_priority(child.pid)
+            assert os.getpriority(os.PRIO_PROCESS, child.pid) == NICEST
+        finally:
+            child.communicate(b"\n", timeout=60)
+    lower_priority(child.pid)  # it has ended: nothing happens
 
 
 LINUX = pytest.mark.skipif(
