@@ -22,14 +22,13 @@ from core.audio import AudioReader, AudioWriter, check_writable, load_audio
 from core.config import StreamConfig, VoiceParams
 from core.diff_svc.config import FILE_STEPS
 from core.diff_svc.convert import ConvertParams, convert_stretch, prepare
-from core.diff_svc.converter import ForeignConverter, LiveVoices
+from core.diff_svc.converter import ForeignConverter, LiveVoices, foreign_plan
 from core.diff_svc.slicer import slice_at_silence
 from offline.convert import Converted, Progress, stream_file
 
 Wave = NDArray[np.float32]
 
 _BLOCK, _CONTEXT, _LOOKAHEAD = 16.0, 2.0, 1.0  # seconds
-_SPARE = 0.05  # seconds for what the vocoder lags, so that the last block need not be followed
 
 
 def convert_foreign_file(
@@ -63,8 +62,9 @@ def wide_converter(
     """
     config = voice.config
     if math.isfinite(seconds):
-        owed = seconds + _LOOKAHEAD + _SPARE
-        length = owed / math.ceil(owed / (_BLOCK + _LOOKAHEAD + _SPARE))
+        late = foreign_plan(voice, StreamConfig()).vocoder_latency / config.mel.sample_rate
+        over = _LOOKAHEAD + late + 2 / config.mel.frame_rate  # else one more block would follow
+        length = (seconds + over) / math.ceil((seconds + over) / (_BLOCK + over))
     else:
         length = _BLOCK
     block, context, lookahead = (
