@@ -7,23 +7,25 @@ them. A sampler that asks the network K times is K networks in a row, each with 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from core.diffusion.diffnet import DiffNet, ResidualLayer, convolved
+from core.diffusion.diffnet import DiffNet
+from core.diffusion.diffnet_packed import PackedDiffNet
 
 Kept = list[Tensor]
-"""Of each layer the last inputs of its convolution, (1, C, dilation)."""
+"""Of each layer the last inputs of its convolution, (dilation, C)."""
 
 
 class DiffNetStream:
     """Predicts the noise of the next frames, call after call; see `original.Predict`."""
 
     def __init__(self, net: DiffNet) -> None:
-        self.net = net
+        self.net = PackedDiffNet(net)
         self._memories: list[Kept] = []
-        self._prepared: list[Tensor] = []
+        self._told: list[Tensor] = []
         self._call = self._commit = 0
 
     def forget(self) -> None:
@@ -32,7 +34,7 @@ class DiffNetStream:
 
     def begin(self, cond: Tensor, commit: int) -> None:
         """The next frames' condition (1, H, n), of which the first `commit` will not come again."""
-        self._prepared = self.net.condition(cond)
+        self._told = self.net.condition(cond)
         self._call, self._commit = 0, commit
 
     def __call__(self, x: Tensor, step: float) -> Tensor:
@@ -40,21 +42,19 @@ class DiffNetStream:
         if self._call == len(self._memories):
             self._memories.append([])
         memory, kept = self._memories[self._call], []
-        embedded = self.net.mlp(self.net.embed(torch.full((1,), step, dtype=x.dtype)))
-        h = F.relu(self.net.input_projection(x))
-        skips = torch.zeros(())
-        for i, (layer, bias) in enumerate(
-            zip(self.net.residual_layers, self._prepared, strict=True)
-        ):
-            assert isinstance(layer, ResidualLayer)
-            reach = layer.dilation
-            y = h + layer.diffusion_projection(embedded)[..., None]
-            before = memory[i] if memory else y.new_zeros(1, y.shape[1], reach)
-            heard = torch.cat([before, y], 2)
-            kept.append(heard[:, :, self._commit : self._commit + reach])
-            z = convolved(layer.dilated_conv, F.pad(heard, (0, reach))) + bias
-            h, skip = layer.joined(h, z)
-            skips = skips + skip
+        net, c, n = self.net, self.net.channels, x.shape[2]
+        h = net.enter(x)
+        gated = h.new_empty(n, len(net.layers) * c, dtype=net.dtype)
+        for i, (layer, shift) in enumerate(zip(net.layers, net.steps(step), strict=True)):
+            far = layer.dilation
+            heard = h.new_empty(n + 2 * far, c, dtype=net.dtype)
+            heard[:far] = memory[i] if memory else 0.0
+            heard[far + n :] = 0.0
+            torch.add(h, shift, out=heard[far : far + n])
+            kept.append(heard[self._commit : self._commit + far].clone())
+            out = gated[:, i * c : (i + 1) * c]
+            net.gate(layer, heard, self._told[i], out)
+            h.mul_(math.sqrt(0.5)).add_(torch.addmm(layer.on_bias, out, layer.on))
         self._memories[self._call] = kept
         self._call += 1
-        return self.net.ended(skips)
+        return net.leave(gated)

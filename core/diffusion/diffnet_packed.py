@@ -1,0 +1,107 @@
+"""A DiffNet's weights as matrices for frames in rows, (T, C): what its convolutions do, in fewer
+and larger products. On a processor a third to a half faster than the convolutions.
+
+Skips are not summed layer by layer: all layers' gated values side by side meet one matrix, into
+which the projection that follows the sum is folded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.diffusion.diffnet import DiffNet, ResidualLayer
+
+
+class PackedLayer(NamedTuple):
+    """taps (3C, 2C): of the frames `dilation` before, at and after. on_bias (C,) and on (C, C): to
+    the next layer.
+    """
+
+    dilation: int
+    step: nn.Linear
+    taps: Tensor
+    on: Tensor
+    on_bias: Tensor
+
+
+class PackedDiffNet:
+    """Computes in the precision of the network's convolutions; in and out it is fp32."""
+
+    def __init__(self, net: DiffNet) -> None:
+        layers = [layer for layer in net.residual_layers if isinstance(layer, ResidualLayer)]
+        self._net = net
+        self.channels = net.size.channels
+        self.dtype = layers[0].dilated_conv.weight.dtype
+        with torch.no_grad():
+            self.layers = [self._packed(layer) for layer in layers]
+            self._cond = torch.cat(
+                [layer.conditioner_projection.weight[..., 0] for layer in layers]
+            ).to(self.dtype)
+            self._cond_bias = torch.cat(
+                [
+                    layer.conditioner_projection.bias + layer.dilated_conv.bias.float()
+                    for layer in layers
+                ]
+            ).to(self.dtype)
+            self._skip, self._skip_bias = self._folded(layers)
+
+    def condition(self, cond: Tensor) -> list[Tensor]:
+        """cond (1, H, n) -> what each layer's convolution adds it to, (n, 2C)."""
+        told = F.linear(cond[0].T.to(self.dtype), self._cond, self._cond_bias)
+        return list(told.split(2 * self.channels, 1))
+
+    def steps(self, step: float) -> list[Tensor]:
+        """A step, whole or broken -> what each layer is told of it, (C,)."""
+        like = self._net.input_projection.weight
+        embedded = self._net.mlp(self._net.embed(torch.full((1,), step, dtype=like.dtype)))
+        return [layer.step(embedded)[0] for layer in self.layers]
+
+    def enter(self, x: Tensor) -> Tensor:
+        """x (1, M, n) -> the first layer's input (n, C)."""
+        first = self._net.input_projection
+        return torch.addmm(first.bias, x[0].T, first.weight[..., 0].T).relu_()
+
+    def leave(self, gated: Tensor) -> Tensor:
+        """All layers' gated values (n, layers * C) -> the noise (1, M, n)."""
+        last = self._net.output_projection
+        skips = torch.addmm(self._skip_bias, gated, self._skip).float().relu_()
+        return torch.addmm(last.bias, skips, last.weight[..., 0].T).T[None]
+
+    def gate(self, layer: PackedLayer, heard: Tensor, told: Tensor, out: Tensor) -> None:
+        """heard (n + 2 * dilation, C): the layer's input and its surroundings; into `out` (n, C)."""
+        n, far = len(told), layer.dilation
+        beside = torch.cat([heard[:n], heard[far : far + n], heard[2 * far :]], 1)
+        z = torch.addmm(told, beside, layer.taps)
+        torch.mul(z[:, : self.channels].sigmoid_(), z[:, self.channels :].tanh_(), out=out)
+
+    def _packed(self, layer: ResidualLayer) -> PackedLayer:
+        taps = layer.dilated_conv.weight.permute(2, 1, 0).reshape(3 * self.channels, -1)
+        on, on_bias = layer.output_projection.weight, layer.output_projection.bias
+        assert on_bias is not None
+        c, half = self.channels, math.sqrt(0.5)
+        on, on_bias = on[:c, :, 0].T.float() * half, on_bias[:c].float() * half
+        return PackedLayer(
+            layer.dilation,
+            layer.diffusion_projection,
+            taps.contiguous(),
+            on.to(self.dtype).contiguous(),
+            on_bias.to(self.dtype),
+        )
+
+    def _folded(self, layers: list[ResidualLayer]) -> tuple[Tensor, Tensor]:
+        """(layers * C, C) and (C,)."""
+        joint = self._net.skip_projection
+        assert joint.bias is not None
+        weight = joint.weight[..., 0].double() / math.sqrt(len(layers))
+        c, folded, bias = self.channels, [], joint.bias.double()
+        for layer in layers:
+            skip, skip_bias = layer.output_projection.weight, layer.output_projection.bias
+            assert skip_bias is not None
+            folded.append((weight @ skip[c:, :, 0].double()).T)
+            bias = bias + weight @ skip_bias[c:].double()
+        return torch.cat(folded).to(self.dtype).contiguous(), bias.to(self.dtype)
