@@ -224,7 +224,7 @@ def _stream_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
-        help="of an imported voice's network (default: live the fastest that holds, files fp32)",
+        help="of an imported voice's networks (default: the fastest that holds)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument(

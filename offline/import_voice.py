@@ -51,6 +51,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     from core.diff_svc.convert import ConvertParams
     from core.diff_svc.foreign import read_foreign_config
     from core.diff_svc.wish import load_foreign
+    from core.precision import AUTO
     from offline.convert_foreign import convert_foreign_file
 
     config = read_foreign_config(path)
@@ -65,7 +66,9 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
         seed=args.seed,
         speaker=_speaker(config, args.speaker),
     )
-    voice = load_foreign(path, config.family, args.precision or "fp32")
+    exact = config.exact if params.exact is None else params.exact
+    precision = args.precision or ("fp32" if exact else AUTO)
+    voice = load_foreign(path, config.family, precision)
 
     def convert(source: Path, target: Path, progress: Progress) -> Converted:
         return convert_foreign_file(voice, source, target, params, progress)

@@ -45,7 +45,8 @@ class ForeignWish:
 
 
 def load_foreign(path: Path, family: str, precision: str) -> LiveVoices:
-    """An imported voice, its network in that precision; see `core/diffusion/precision.py`."""
+    """An imported voice, all but its vocoder in that precision; see `core/precision.py`."""
+    from core.content.precision import content_in_precision
     from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
     from core.diff_svc.voice import DiffSvcVoice
     from core.diffusion.precision import in_precision
@@ -56,6 +57,8 @@ def load_foreign(path: Path, family: str, precision: str) -> LiveVoices:
     }
     voice = loads[family](path)
     voice.diffusion.denoise_fn = in_precision(voice.diffusion.denoise_fn, precision)
+    if voice.content is not None:
+        voice.content = content_in_precision(voice.content, precision)
     return voice
 
 

@@ -39,21 +39,19 @@ class PackedDiffNet:
         self.dtype = layers[0].dilated_conv.weight.dtype
         with torch.no_grad():
             self.layers = [self._packed(layer) for layer in layers]
-            self._cond = torch.cat(
-                [layer.conditioner_projection.weight[..., 0] for layer in layers]
-            ).to(self.dtype)
-            self._cond_bias = torch.cat(
-                [
-                    layer.conditioner_projection.bias + layer.dilated_conv.bias.float()
-                    for layer in layers
-                ]
-            ).to(self.dtype)
+            told = [_matrix(layer.conditioner_projection) for layer in layers]
+            self._cond = torch.cat([weight for weight, _ in told]).to(self.dtype)
+            added = [
+                bias + _matrix(layer.dilated_conv)[1]
+                for layer, (_, bias) in zip(layers, told, strict=True)
+            ]
+            self._cond_bias = torch.cat(added).to(self.dtype)
             self._skip, self._skip_bias = self._folded(layers)
 
     def condition(self, cond: Tensor) -> list[Tensor]:
         """cond (1, H, n) -> what each layer's convolution adds it to, (n, 2C)."""
         told = F.linear(cond[0].T.to(self.dtype), self._cond, self._cond_bias)
-        return list(told.split(2 * self.channels, 1))
+        return list(torch.split(told, 2 * self.channels, 1))
 
     def steps(self, step: float) -> list[Tensor]:
         """A step, whole or broken -> what each layer is told of it, (C,)."""
@@ -63,17 +61,15 @@ class PackedDiffNet:
 
     def enter(self, x: Tensor) -> Tensor:
         """x (1, M, n) -> the first layer's input (n, C)."""
-        first = self._net.input_projection
-        return torch.addmm(first.bias, x[0].T, first.weight[..., 0].T).relu_()
+        return F.linear(x[0].T, *_matrix(self._net.input_projection)).relu_()
 
     def leave(self, gated: Tensor) -> Tensor:
         """All layers' gated values (n, layers * C) -> the noise (1, M, n)."""
-        last = self._net.output_projection
         skips = torch.addmm(self._skip_bias, gated, self._skip).float().relu_()
-        return torch.addmm(last.bias, skips, last.weight[..., 0].T).T[None]
+        return F.linear(skips, *_matrix(self._net.output_projection)).T[None]
 
     def gate(self, layer: PackedLayer, heard: Tensor, told: Tensor, out: Tensor) -> None:
-        """heard (n + 2 * dilation, C): the layer's input and its surroundings; into `out` (n, C)."""
+        """heard (n + 2 * dilation, C): the layer's input and what is around; into `out` (n, C)."""
         n, far = len(told), layer.dilation
         beside = torch.cat([heard[:n], heard[far : far + n], heard[2 * far :]], 1)
         z = torch.addmm(told, beside, layer.taps)
@@ -81,27 +77,28 @@ class PackedDiffNet:
 
     def _packed(self, layer: ResidualLayer) -> PackedLayer:
         taps = layer.dilated_conv.weight.permute(2, 1, 0).reshape(3 * self.channels, -1)
-        on, on_bias = layer.output_projection.weight, layer.output_projection.bias
-        assert on_bias is not None
-        c, half = self.channels, math.sqrt(0.5)
-        on, on_bias = on[:c, :, 0].T.float() * half, on_bias[:c].float() * half
+        weight, bias = _matrix(layer.output_projection)
+        on, on_bias = weight[: self.channels].T, bias[: self.channels]
         return PackedLayer(
             layer.dilation,
             layer.diffusion_projection,
             taps.contiguous(),
-            on.to(self.dtype).contiguous(),
-            on_bias.to(self.dtype),
+            (on * math.sqrt(0.5)).to(self.dtype).contiguous(),
+            (on_bias * math.sqrt(0.5)).to(self.dtype),
         )
 
     def _folded(self, layers: list[ResidualLayer]) -> tuple[Tensor, Tensor]:
         """(layers * C, C) and (C,)."""
-        joint = self._net.skip_projection
-        assert joint.bias is not None
-        weight = joint.weight[..., 0].double() / math.sqrt(len(layers))
-        c, folded, bias = self.channels, [], joint.bias.double()
+        weight, bias = (part.double() for part in _matrix(self._net.skip_projection))
+        weight, folded = weight / math.sqrt(len(layers)), []
         for layer in layers:
-            skip, skip_bias = layer.output_projection.weight, layer.output_projection.bias
-            assert skip_bias is not None
-            folded.append((weight @ skip[c:, :, 0].double()).T)
-            bias = bias + weight @ skip_bias[c:].double()
+            skip, skip_bias = (part.double() for part in _matrix(layer.output_projection))
+            folded.append((weight @ skip[self.channels :]).T)
+            bias = bias + weight @ skip_bias[self.channels :]
         return torch.cat(folded).to(self.dtype).contiguous(), bias.to(self.dtype)
+
+
+def _matrix(conv: nn.Conv1d) -> tuple[Tensor, Tensor]:
+    """The weight at its first tap (O, I) and the bias (O,), in fp32."""
+    assert conv.bias is not None
+    return conv.weight[..., 0].float(), conv.bias.float()

@@ -11,11 +11,8 @@ import logging
 import torch
 
 from core.diffusion.diffnet import DiffNet
-from core.errors import unknown_name
 from core.int8 import snr_db
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-AUTO = "auto"
+from core.precision import AUTO, PRECISIONS, to_try
 
 _CLOSE_DB = 30.0
 _FRAMES = 32
@@ -29,12 +26,7 @@ def in_precision(net: DiffNet, wanted: str = AUTO) -> DiffNet:
 
     auto: the first that gains on the network's device and holds. Unknown: a ConfigError.
     """
-    if wanted != AUTO and wanted not in PRECISIONS:
-        raise unknown_name("precision", wanted, [AUTO, *PRECISIONS])
-    device = net.input_projection.weight.device
-    for name in faster_on(device) if wanted == AUTO else (wanted,):
-        if PRECISIONS[name] == torch.float32:
-            return net
+    for name in to_try(wanted, net.input_projection.weight.device):
         lowered = net.lowered(PRECISIONS[name])
         apart = closeness(net, lowered)
         if apart >= _CLOSE_DB:
@@ -44,17 +36,6 @@ def in_precision(net: DiffNet, wanted: str = AUTO) -> DiffNet:
             *(name, apart, _CLOSE_DB),
         )
     return net
-
-
-def faster_on(device: torch.device) -> tuple[str, ...]:
-    """Precisions in which a device multiplies faster than in fp32, the nearest to it first."""
-    if device.type == "cuda":
-        return ("fp16", "bf16")
-    known: dict[str, object] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # newer versions of torch have it
-    gains = device.type == "cpu" and (known.get("avx512_bf16") or known.get("amx_bf16"))
-    return ("bf16",) if gains else ()
 
 
 @torch.inference_mode()

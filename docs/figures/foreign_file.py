@@ -20,8 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from core.audio import load_mono, save_audio
+from core.content.precision import content_in_precision
 from core.diff_svc.convert import ConvertParams
-from core.diffusion.precision import AUTO, PRECISIONS, in_precision
+from core.diffusion.precision import in_precision
+from core.precision import AUTO, PRECISIONS
 from core.voice import VOICES_FOLDER
 from docs.figures.foreign_live import full_size
 from offline.convert import stream_file
@@ -38,6 +40,8 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     voice = full_size("nsf-hifigan")
     voice.diffusion.denoise_fn = in_precision(voice.diffusion.denoise_fn, given.precision)
+    assert voice.content is not None
+    voice.content = content_in_precision(voice.content, given.precision)
     rate = voice.config.mel.sample_rate
     sound, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
     with tempfile.TemporaryDirectory() as folder:

@@ -9,9 +9,10 @@ import torch
 
 from core.diffusion.diffnet import DiffNet, DiffNetSize
 from core.diffusion.diffnet_stream import DiffNetStream
-from core.diffusion.precision import closeness, faster_on, in_precision
+from core.diffusion.precision import closeness, in_precision
 from core.errors import ConfigError
 from core.int8 import snr_db
+from core.precision import faster_on
 
 CPU = torch.device("cpu")
 
