@@ -6,8 +6,6 @@ length, also too short for a layer to say anything; what is said in all equals t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,41 +46,43 @@ class Walk:
             assert isinstance(up, nn.ConvTranspose1d)
             x = self._up(F.leaky_relu(x, SLOPE), up)
             if excitation is not None and config.mini and i == 1:
-                x = self._sum([x, self._conv(excitation, model.source_conv)])
+                x = self._sum(x, self._conv(excitation, model.source_conv))
             elif excitation is not None and not config.mini:
                 down = model.noise_convs[i]
                 assert isinstance(down, nn.Conv1d)
-                x = self._sum([x, self._conv(excitation, down)])
+                x = self._sum(x, self._conv(excitation, down))
             blocks = model.resblocks[each * i : each * (i + 1)]
-            x = self._sum([self._block(x, block) for block in blocks]) / each
-        x = self._conv(F.leaky_relu(x, LAST_SLOPE), model.conv_post)
-        return torch.tanh(x)[:, 0]
+            x = self._sum(*[self._block(x, block) for block in blocks]).div_(each)
+        return torch.tanh(self._conv(x, model.conv_post, LAST_SLOPE))[:, 0]
 
     def _block(self, x: Tensor, block: nn.Module) -> Tensor:
         assert isinstance(block, ResBlock)
         if block.kind == "2":
             for conv in block.convs:
-                x = self._sum([x, self._conv(F.leaky_relu(x, SLOPE), conv)])
+                x = self._sum(x, self._conv(x, conv, SLOPE))
             return x
         for conv1, conv2 in zip(block.convs1, block.convs2, strict=True):
-            y = self._conv(F.leaky_relu(x, SLOPE), conv1)
-            x = self._sum([x, self._conv(F.leaky_relu(y, SLOPE), conv2)])
+            y = self._conv(x, conv1, SLOPE)
+            x = self._sum(x, self._conv(y, conv2, SLOPE))
         return x
 
-    def _conv(self, x: Tensor, conv: nn.Module) -> Tensor:
-        """A convolution, its padding at the signal's two ends only."""
+    def _conv(self, x: Tensor, conv: nn.Module, slope: float = 1.0) -> Tensor:
+        """A convolution of x through a leaky ReLU, its padding at the signal's two ends only."""
         assert isinstance(conv, nn.Conv1d)
         (kernel,), (stride,), (dilation,) = conv.kernel_size, conv.stride, conv.dilation
         pad = int(conv.padding[0])
-        x = torch.cat([self._kept_or(x.new_zeros(*x.shape[:2], pad)), x], 2)
-        if self.last:
-            x = F.pad(x, (0, pad))
+        kept = self._kept_or(x.new_zeros(*x.shape[:2], pad))
+        begin, end = kept.shape[2], kept.shape[2] + x.shape[2]
+        heard = x.new_empty(*x.shape[:2], end + (pad if self.last else 0))
+        heard[:, :, :begin] = kept
+        torch.ops.aten.leaky_relu.out(x, slope, out=heard[:, :, begin:end])
+        heard[:, :, end:] = 0.0
         reach = (kernel - 1) * dilation + 1
-        said = max(0, (x.shape[2] - reach) // stride + 1)
-        self.kept.append(x[:, :, said * stride :])
+        said = max(0, (heard.shape[2] - reach) // stride + 1)
+        self.kept.append(heard[:, :, said * stride :].clone())  # a view would keep all of it
         if said == 0:
             return x.new_zeros(len(x), conv.out_channels, 0)
-        return F.conv1d(x, conv.weight, conv.bias, stride, 0, dilation)
+        return F.conv1d(heard, conv.weight, conv.bias, stride, 0, dilation)
 
     def _up(self, x: Tensor, up: nn.ConvTranspose1d) -> Tensor:
         """A transposed convolution; kept are the sum that the next inputs still add to, and how
@@ -103,14 +103,21 @@ class Walk:
         assert up.bias is not None
         return made + up.bias[:, None]
 
-    def _sum(self, parts: Iterable[Tensor]) -> Tensor:
-        """The sum of streams, as far as each of them has come; what is ahead is kept."""
-        waiting = [torch.cat([self._kept_or(p[:, :, :0], i), p], 2) for i, p in enumerate(parts)]
-        n = min(part.shape[2] for part in waiting)
-        self.kept += [part[:, :, n:] for part in waiting]
-        total, *others = (part[:, :, :n] for part in waiting)
-        for other in others:
-            total = total + other
+    def _sum(self, *streams: Tensor) -> Tensor:
+        """Their sum, as far as each of them has come; what is ahead is kept."""
+        kept = [self._kept_or(part[:, :, :0], i) for i, part in enumerate(streams)]
+        waiting = [*zip(kept, streams, strict=True)]
+        n = min(old.shape[2] + new.shape[2] for old, new in waiting)
+        total: Tensor | None = None
+        for old, new in waiting:
+            far = min(old.shape[2], n)
+            if total is None:
+                total = torch.cat([old[:, :, :n], new[:, :, : n - far]], 2)
+            else:
+                total[:, :, :far] += old[:, :, :n]
+                total[:, :, far:] += new[:, :, : n - far]
+            self.kept.append(torch.cat([old[:, :, n:], new[:, :, n - far :]], 2))
+        assert total is not None, "a sum has at least one part"
         return total
 
     def _kept_or(self, first: Tensor, ahead: int = 0) -> Tensor:
