@@ -61,14 +61,13 @@ def wide_converter(
     clock: of its stages, see `ForeignConverter`.
     """
     config = voice.config
+    length, ahead = _BLOCK, 0.0 if seconds <= _BLOCK else _LOOKAHEAD  # one block hears it all
     if math.isfinite(seconds):
         late = foreign_plan(voice, StreamConfig()).vocoder_latency / config.mel.sample_rate
-        over = _LOOKAHEAD + late + 2 / config.mel.frame_rate  # else one more block would follow
+        over = ahead + late + 2 / config.mel.frame_rate  # else one more block would follow
         length = (seconds + over) / math.ceil((seconds + over) / (_BLOCK + over))
-    else:
-        length = _BLOCK
     block, context, lookahead = (
-        math.ceil(part * config.mel.frame_rate) for part in (length, _CONTEXT, _LOOKAHEAD)
+        math.ceil(part * config.mel.frame_rate) for part in (length, _CONTEXT, ahead)
     )
     steps = None if params.speedup is None else max(round(config.k_step / params.speedup), 1)
     if steps is None and params.sampler is None:
