@@ -20,12 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from core.audio import load_mono, save_audio
-from core.content.precision import content_in_precision
 from core.diff_svc.convert import ConvertParams
-from core.diffusion.precision import in_precision
 from core.precision import AUTO, PRECISIONS
 from core.voice import VOICES_FOLDER
-from docs.figures.foreign_live import full_size
+from docs.figures.foreign_live import full_size, lowered
 from offline.convert import stream_file
 from offline.convert_foreign import wide_converter
 
@@ -38,10 +36,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=(AUTO, *PRECISIONS), default=AUTO)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    voice = full_size("nsf-hifigan")
-    voice.diffusion.denoise_fn = in_precision(voice.diffusion.denoise_fn, given.precision)
-    assert voice.content is not None
-    voice.content = content_in_precision(voice.content, given.precision)
+    voice = lowered(full_size("nsf-hifigan"), given.precision)
     rate = voice.config.mel.sample_rate
     sound, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
     with tempfile.TemporaryDirectory() as folder:

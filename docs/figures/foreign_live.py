@@ -19,6 +19,7 @@ import torch
 
 from core.audio import load_mono
 from core.content.hubert_soft import HubertSoft
+from core.content.precision import content_in_precision
 from core.diff_svc.config import ForeignConfig
 from core.diff_svc.converter import ForeignConverter
 from core.diff_svc.foreign import EmbeddedVocoder
@@ -26,6 +27,8 @@ from core.diff_svc.live import live_stream
 from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.diffnet import DiffNet, DiffNetSize
 from core.diffusion.gaussian import GaussianDiffusion, schedule_betas, schedule_buffers
+from core.diffusion.precision import in_precision
+from core.precision import AUTO, PRECISIONS
 from core.vocoder.nsf_hifigan import NsfHifiGan
 from core.voice import VOICES_FOLDER
 from docs.figures.foreign_speed import VOCODER
@@ -50,14 +53,23 @@ def full_size(vocoder: str) -> DiffSvcVoice:
     return voice
 
 
+def lowered(voice: DiffSvcVoice, precision: str) -> DiffSvcVoice:
+    """As an imported voice is loaded, see `core/diff_svc/wish.py`."""
+    assert voice.content is not None
+    voice.content = content_in_precision(voice.content, precision)
+    voice.diffusion.denoise_fn = in_precision(voice.diffusion.denoise_fn, precision)
+    return voice
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=float, nargs="+", default=[0.25, 0.5, 1.0, 2.0])
     parser.add_argument("--steps", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--vocoder", choices=("nsf-hifigan", "embedded"), default="nsf-hifigan")
+    parser.add_argument("--precision", choices=(AUTO, *PRECISIONS), default=AUTO)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    voice = full_size(given.vocoder)
+    voice = lowered(full_size(given.vocoder), given.precision)
     form = voice.config.mel
     sound, _ = load_mono(VOICES_FOLDER / "demo.flac", form.sample_rate)
     print(" block steps   content  denoiser   vocoder  of two cores")
