@@ -226,6 +226,9 @@ def _stream_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "fp32", "bf16", "fp16"),
         help="of an imported voice's networks (default: the fastest that holds)",
     )
+    parser.add_argument(
+        "--compute", help="an imported voice's networks on: cpu, cuda, cuda:1 (default: a card)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument(
         "--low-latency", action="store_true", help="live: the least delay, for a faster computer"
@@ -282,6 +285,8 @@ def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
         get_sampler(args.sampler)
     if args.precision is not None:
         raise ConfigError("--precision is for imported voices; leave it out")
+    if args.compute is not None:
+        raise ConfigError("--compute is for imported voices; leave it out")
     config = read_config(path)
     stream = _stream(args, config)
     if not hasattr(args, "speaker"):  # bench and latency measure the voice as it is

@@ -68,7 +68,7 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     )
     exact = config.exact if params.exact is None else params.exact
     precision = args.precision or ("fp32" if exact else AUTO)
-    voice = load_foreign(path, config.family, precision)
+    voice = load_foreign(path, config.family, precision, args.compute or AUTO)
 
     def convert(source: Path, target: Path, progress: Progress) -> Converted:
         return convert_foreign_file(voice, source, target, params, progress)

@@ -144,6 +144,7 @@ def _foreign_options(params: VoiceParams) -> argparse.Namespace:
         steps=None,
         sampler=None,
         precision=None,
+        compute=None,
         exact=False,
         gate_db=params.gate_db,
         gain_db=params.gain_db,

@@ -24,8 +24,9 @@ from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
 from core.diff_svc.foreign import EmbeddedVocoder, ForeignVoice, sounding
 from core.diff_svc.live import PAST_FRAMES, Listener, Told, check_live, live_stream
 from core.diff_svc.voice import DiffSvcVoice
-from core.diff_svc.walk import walk
+from core.diff_svc.walk import LOG_METHODS, walk
 from core.diffusion.diffnet_stream import DiffNetStream
+from core.diffusion.replay import Record, Replayed, recorder
 from core.errors import ConfigError
 from core.features import brightness, loudness
 from core.gate import Gate
@@ -53,11 +54,18 @@ def foreign_plan(voice: LiveVoices, stream: StreamConfig) -> StreamPlan:
 class MelStream:
     """Windows in, the mel of their committed frames out."""
 
-    def __init__(self, voice: LiveVoices, stream: StreamConfig) -> None:
+    def __init__(
+        self, voice: LiveVoices, stream: StreamConfig, record: Record | None = None
+    ) -> None:
+        """record: of the diffusion, see `Replayed`; None is what suits its device."""
         self.voice, self.seed = voice, stream.seed
         self.sampler = stream.sampler or FAST_SAMPLER
         self._net = DiffNetStream(voice.diffusion.denoise_fn)
         self._steps = stream.steps or _steps(voice.config, stream.sampler)
+        record = record or recorder(voice.diffusion.device)
+        # a sampler that draws fresh noise is not the same twice
+        self._walk = Replayed(self._walked, record if self.sampler in LOG_METHODS else None)
+        self._window = 0, 0  # the first frame and how many are committed
 
     @property
     def steps(self) -> int:
@@ -68,21 +76,28 @@ class MelStream:
     def steps(self, steps: int) -> None:
         if steps != self._steps:
             self._steps = steps
-            self._net.forget()
+            self.reset()
 
     def reset(self) -> None:
         """Back to the first frame."""
         self._net.forget()
+        self._walk.forget()
 
     def push(self, told: Told) -> Tensor:
         """(1, M, n), the committed frames first and then those of the lookahead."""
-        config, diffusion = self.voice.config, self.voice.diffusion
-        n = told.cond.shape[2]
-        key = Keyed(self.voice, self.seed, told.window.commit_start)
-        self._net.begin(told.cond, told.commit)
-        top = config.k_step
+        device, n = self.voice.diffusion.device, told.cond.shape[2]
+        self._window = told.window.commit_start, told.commit
+        noise = Keyed(self.voice, self.seed, told.window.commit_start).start(n)
+        key = told.commit, self._net.remembers
+        return self._walk(told.cond.to(device), noise.to(device), key=key).cpu()
+
+    def _walked(self, cond: Tensor, noise: Tensor) -> Tensor:
+        diffusion, top = self.voice.diffusion, self.voice.config.k_step
+        start, commit = self._window
         speedup = max(min(round(top / self._steps), top - 1), 1)
-        x = walk(diffusion, self._net, key.start(n), self.sampler, top, speedup, key.fresh(n))
+        fresh = Keyed(self.voice, self.seed, start).fresh(cond.shape[2])
+        self._net.begin(cond, commit)
+        x = walk(diffusion, self._net, noise, self.sampler, top, speedup, fresh)
         return diffusion.denormalise(x)
 
 

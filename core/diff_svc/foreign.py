@@ -87,8 +87,10 @@ class ForeignVoice(nn.Module):
         if isinstance(self.vocoder, EmbeddedVocoder):
             made: Tensor = self.vocoder(heard, f0, f0 > 0 if voiced is None else voiced)
             return made
-        wave: Tensor = self.vocoder(heard, f0, rand_ini, noise)
-        return wave
+        device = next(self.vocoder.parameters()).device
+        told = (None if part is None else part.to(device) for part in (rand_ini, noise))
+        wave: Tensor = self.vocoder(heard.to(device), f0.to(device), *told)
+        return wave.cpu()
 
     def vocoder_mel(self, mel: Tensor) -> Tensor:
         """mel (B, M, T) as the diffusion makes it -> as the vocoder hears it."""

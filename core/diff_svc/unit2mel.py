@@ -98,4 +98,4 @@ class Unit2Mel(nn.Module):
         start = decoder.timesteps if start is None else start
         x = begin(decoder, noise, start, start_mel)
         made = walk(decoder, bind(decoder, cond), x, method, start, speedup, fresh)
-        return decoder.denormalise(made)
+        return decoder.denormalise(made).cpu()

@@ -127,7 +127,7 @@ class DiffSvcVoice(ForeignVoice):
         x = begin(diffusion, noise, start, start_mel)
         predict = bind(diffusion, cond, mask)
         made = walk(diffusion, predict, x, method or config.sampler, start, speedup, fresh)
-        return diffusion.denormalise(made)
+        return diffusion.denormalise(made).cpu()
 
     def unit_of(self, frames: Tensor) -> Tensor:
         """Absolute frames -> the unit, from 0, of each in a stream, late as in `align`."""

@@ -8,7 +8,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from core.diffusion.discrete import DiscreteSchedule
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
 from core.diffusion.original import Predict, sample_ddim, sample_ddpm, sample_plms
@@ -39,9 +38,11 @@ def begin(
     """Where a walk sets out: noise (B, M, T), or a mel (B, M, T) under that of step start - 1."""
     if not 1 <= start <= diffusion.timesteps:
         raise ConfigError(f"start must lie between 1 and {diffusion.timesteps}, got {start}")
+    noise = noise.to(diffusion.device)
     if start_mel is None:
         return noise
     step = torch.full((len(noise),), start - 1, dtype=torch.long)
+    step, start_mel = step.to(noise.device), start_mel.to(noise)
     return diffusion.diffuse(diffusion.normalise(start_mel), step, noise)
 
 
@@ -58,11 +59,13 @@ def walk(
 
     method: pndm (the original's PLMS), ddim, dpm-solver or unipc; or of LOG_METHODS, over levels
     of its own. speedup 1: DDPM, whatever the method, with `fresh` noise.
+    x and the noise may lie anywhere; the mel is where the diffusion is.
     """
+    x = x.to(diffusion.device)
     if speedup <= 1:
         if fresh is None:
             raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")
-        return sample_ddpm(diffusion, predict, x, start, fresh)
+        return sample_ddpm(diffusion, predict, x, start, lambda n: fresh(n).to(x))
     if method in LOG_METHODS:
         return _over_levels(diffusion, predict, x, method, start, speedup)
     betas, steps = diffusion.betas[:start], start // speedup
@@ -81,7 +84,7 @@ def _over_levels(
     diffusion: GaussianDiffusion, predict: Predict, x: Tensor, name: str, start: int, speedup: int
 ) -> Tensor:
     sampler, spacing = LOG_METHODS[name]
-    schedule = DiscreteSchedule(diffusion.alphas_cumprod.double().cpu().numpy())
+    schedule = diffusion.levels
     top = schedule.sigma(start - 1)
     sigmas = spacing(max(round(start / speedup), 1), schedule.sigma(0), top)
     # the mel that a voice has learned lies within +-1, as the original's DDPM reckons, too

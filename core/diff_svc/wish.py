@@ -28,12 +28,13 @@ class ForeignWish:
     params: VoiceParams
     threads: int
     precision: str = "auto"
+    device: str = "auto"
 
     def converter(self) -> ForeignConverter:
         """The voice as a block processor."""
         from core.diff_svc.converter import ForeignConverter
 
-        voice = load_foreign(self.path, self.family, self.precision)
+        voice = load_foreign(self.path, self.family, self.precision, self.device)
         return ForeignConverter(voice, self.stream, self.params)
 
     def refusal(self) -> VoiceChangerError:
@@ -44,10 +45,16 @@ class ForeignWish:
         )
 
 
-def load_foreign(path: Path, family: str, precision: str) -> LiveVoices:
-    """An imported voice, all but its vocoder in that precision; see `core/precision.py`."""
+def load_foreign(
+    path: Path, family: str, precision: str = "auto", device: str = "auto"
+) -> LiveVoices:
+    """An imported voice on a device; all but its vocoder in that precision.
+
+    See `core/precision.py` and `core/diff_svc/place.py`.
+    """
     from core.content.precision import content_in_precision
     from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
+    from core.diff_svc.place import find_device, place
     from core.diff_svc.voice import DiffSvcVoice
     from core.diffusion.precision import in_precision
 
@@ -55,10 +62,12 @@ def load_foreign(path: Path, family: str, precision: str) -> LiveVoices:
         "diff-svc": DiffSvcVoice.load,
         "diffusion-svc": DiffusionSvcVoice.load,
     }
-    voice = loads[family](path)
+    voice, found = loads[family](path), find_device(device)
+    voice.diffusion.to(found)
     voice.diffusion.denoise_fn = in_precision(voice.diffusion.denoise_fn, precision)
     if voice.content is not None:
-        voice.content = content_in_precision(voice.content, precision)
+        voice.content = content_in_precision(voice.content.to(found), precision)
+    place(voice, found)
     return voice
 
 
@@ -66,6 +75,7 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
     """Options that mean nothing to an imported voice, or do not fit it, are errors."""
     from core.diff_svc.foreign import read_foreign_config
     from core.diff_svc.live import check_live
+    from core.precision import AUTO
 
     foreign = read_foreign_config(path)
     check_live(foreign)
@@ -76,9 +86,10 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
         AudioConfig(form.sample_rate, form.hop_length),
     )
     stream, threads = _stream(foreign, config, args), os.cpu_count() or 1
-    precision = args.precision or "auto"
+    wish = ForeignWish(path, config, foreign.family, stream, VoiceParams(), threads)
+    wish = replace(wish, precision=args.precision or AUTO, device=args.compute or AUTO)
     if not hasattr(args, "speaker"):
-        return ForeignWish(path, config, foreign.family, stream, VoiceParams(), threads, precision)
+        return wish
     if args.retrieval is not None:
         raise ConfigError(
             f"voice {foreign.name} is a {foreign.family} voice and keeps no sounds to retrieve;"
@@ -92,7 +103,7 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
         "speakers": config.mix(args.speaker) if args.speaker else None,
     }
     params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
-    return ForeignWish(path, config, foreign.family, stream, params, threads, precision)
+    return replace(wish, params=params)
 
 
 def _stream(foreign: ForeignConfig, config: VoiceConfig, args: argparse.Namespace) -> StreamConfig:

@@ -56,7 +56,8 @@ class PackedDiffNet:
     def steps(self, step: float) -> list[Tensor]:
         """A step, whole or broken -> what each layer is told of it, (C,)."""
         like = self._net.input_projection.weight
-        embedded = self._net.mlp(self._net.embed(torch.full((1,), step, dtype=like.dtype)))
+        here = torch.full((1,), step, dtype=like.dtype, device=like.device)
+        embedded = self._net.mlp(self._net.embed(here))
         return [layer.step(embedded)[0] for layer in self.layers]
 
     def enter(self, x: Tensor) -> Tensor:

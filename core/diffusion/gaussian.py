@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.diffusion.diffnet import DiffNet
+from core.diffusion.discrete import DiscreteSchedule
 from core.diffusion.schedules import alphas_cumprod, linear_betas
 from core.errors import VoiceFileError, unknown_name
 from core.state_dict import expect, load_weights
@@ -84,6 +86,16 @@ class GaussianDiffusion(nn.Module):
         diffusion = GaussianDiffusion(net, len(expect(state, "betas", None)), bins)
         load_weights(diffusion, state, "diffusion")
         return diffusion
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.betas.device
+
+    @cached_property
+    def levels(self) -> DiscreteSchedule:
+        """Of a trained diffusion, whose schedule no longer changes."""
+        return DiscreteSchedule(self.alphas_cumprod.double().cpu().numpy())
 
     @property
     def timesteps(self) -> int:

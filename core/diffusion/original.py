@@ -20,8 +20,9 @@ Predict = Callable[[Tensor, float], Tensor]
 
 def bind(diffusion: GaussianDiffusion, cond: Tensor, mask: Tensor | None = None) -> Predict:
     """The network's noise prediction for one condition (B, H, T), prepared once."""
-    net = diffusion.denoise_fn
-    prepared = net.condition(cond)
+    net, device = diffusion.denoise_fn, diffusion.device
+    prepared = net.condition(cond.to(device))
+    mask = None if mask is None else mask.to(device)
 
     def predict(x: Tensor, step: float) -> Tensor:
         steps = torch.full((len(x),), step, dtype=x.dtype, device=x.device)

@@ -51,6 +51,11 @@ class StreamingNsf:
         self.tape = NoiseTape(seed, width, _NOISE_STREAM) if seed is not None and width else None
 
     @property
+    def device(self) -> torch.device:
+        """Where the vocoder computes; it is told and heard in main memory."""
+        return self.vocoder.generator.conv_pre.weight.device
+
+    @property
     def latency(self) -> int:
         """Samples the wave lags the mel by."""
         return delay(self.vocoder.config) + self.waits * self.vocoder.hop_length
@@ -62,7 +67,8 @@ class StreamingNsf:
 
         voiced: bool (B, T); None is where f0 > 0. Before the first samples there is silence.
         """
-        f0 = f0 if voiced is None else f0 * voiced
+        f0 = (f0 if voiced is None else f0 * voiced).to(self.device)
+        mel = mel.to(self.device)
         if mel.shape[2] > _PART:
             said = []
             for at in range(0, mel.shape[2], _PART):
@@ -75,12 +81,12 @@ class StreamingNsf:
             state = NsfState(0, None, None, mel[..., :0], f0[..., :0])
         wave, state = self._render(mel, f0, state, last=False)
         missing = mel.shape[2] * self.vocoder.hop_length - wave.shape[1]
-        return F.pad(wave, (missing, 0)), state
+        return F.pad(wave, (missing, 0)).cpu(), state
 
     def finish(self, state: NsfState) -> Tensor:
         """The samples still owed after the last frame: (B, latency), fewer of a shorter stream."""
         wave, _ = self._render(state.held_mel[..., :0], state.held_f0[..., :0], state, last=True)
-        return wave
+        return wave.cpu()
 
     def _render(
         self, mel: Tensor, f0: Tensor, state: NsfState, last: bool

@@ -232,6 +232,10 @@ MODEL: dict[str, str] = {
         "{0}: 설정의 mini_nsf({1})와 달리 {2}의 가중치입니다. 가중치에 딸린 설정 파일을 쓰세요"
     ),
     "{}: {}; import the voice again": "{}: {}. 목소리를 다시 가져오세요",
+    "no device {}: expected cpu, or cuda with an NVIDIA card and PyTorch built for it ({})": (
+        "장치 {}: 없습니다. cpu, 또는 NVIDIA 카드와 그에 맞게 만든 PyTorch가 있을 때 cuda로 하세요"
+        " ({})"
+    ),
 }
 
 MODEL_PARTS: dict[str, str] = {

@@ -115,6 +115,14 @@ def test_what_an_imported_voice_cannot_do(
         "--precision is for imported voices",
     )
     complaint(
+        moksori("convert", recording, target, "--voice", voice, "--compute", "toaster"),
+        "no device 'toaster': expected cpu, or cuda",
+    )
+    complaint(
+        moksori("convert", recording, target, "--voice", "embedded", "--compute", "cpu"),
+        "--compute is for imported voices",
+    )
+    complaint(
         moksori("convert", recording, target, "--voice", voice, "--steps", 1),
         "--steps must lie between 2 and 100",
     )

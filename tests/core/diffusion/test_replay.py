@@ -1,0 +1,85 @@
+"""What is recorded is replayed from fixed memory, with the state it keeps, and says the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.diffusion.replay import Replayed, recorder
+
+Function = Callable[[], Tensor]
+
+
+class Recorder:
+    """As a card: recording runs nothing, a replay writes into the same memory each time."""
+
+    def __init__(self) -> None:
+        self.recorded = self.replayed = 0
+
+    def __call__(self, function: Function) -> Function:
+        self.recorded += 1
+        made: list[Tensor] = []
+
+        def replay() -> Tensor:
+            self.replayed += 1
+            result = function()
+            if not made:
+                made.append(result.clone())
+            return made[0].copy_(result)
+
+        return replay
+
+
+class Sum:
+    """State kept in place."""
+
+    def __init__(self) -> None:
+        self.total = torch.zeros(2)
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        self.total += x[:2]
+        return self.total + y[:2]
+
+
+def test_the_third_call_alike_is_recorded() -> None:
+    record, plain = Recorder(), Sum()
+    replayed = Replayed(Sum(), record)
+    results = []
+    for length in (3, 3, 3, 3, 4, 4, 4, 4, 4):
+        x, y = torch.randn(length), torch.randn(length)
+        results.append((replayed(x, y), plain(x, y)))
+    for got, wanted in results:  # each its own memory
+        torch.testing.assert_close(got, wanted)
+    assert (record.recorded, record.replayed) == (2, 5)
+
+
+def test_another_key_or_a_forgotten_state_begins_anew() -> None:
+    record = Recorder()
+    replayed = Replayed(Sum(), record)
+    one = torch.ones(2)
+    for key in (1, 1, 1, 2, 2):
+        replayed(one, one, key=key)
+    replayed.forget()
+    replayed(one, one, key=2)
+    assert (record.recorded, record.replayed) == (1, 1)
+
+
+def test_what_cannot_be_recorded_goes_on_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(function: Function) -> Function:
+        raise RuntimeError("operation not permitted when stream is capturing\nat ...")
+
+    replayed, plain = Replayed(Sum(), fail), Sum()
+    one = torch.ones(2)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            torch.testing.assert_close(replayed(one, one), plain(one, one))
+    assert caplog.text.count("this card records no networks") == 1
+
+
+def test_only_cards_record() -> None:
+    assert recorder(torch.device("cpu")) is None
+    assert recorder(torch.device("cuda")) is not None
