@@ -161,6 +161,9 @@ def build_parser() -> argparse.ArgumentParser:
     imports.add_argument("--vocoder", type=Path, help="folder or file (default: as in the config)")
     imports.add_argument("--name", help="for --voice (default: the checkpoint's folder)")
     imports.add_argument("--exact", action="store_true", help="always convert as the original does")
+    imports.add_argument(
+        "--quick", action="store_true", help="fit no sampler to it: later conversions take longer"
+    )
 
     bench = _add(commands, "bench", _bench, "latency, speed and streaming errors on this machine")
     bench.add_argument("--threads", type=int, default=1, help="of the live path")

@@ -203,6 +203,7 @@ def import_from(path: Path) -> list[str]:
         vocoder=_beside(checkpoint, "nsf_hifigan*"),
         name=None,
         exact=False,
+        quick=False,
     )
     return import_voice(args)
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from core.audio import AudioReader, AudioWriter, check_writable, load_audio
 from core.config import StreamConfig, VoiceParams
-from core.diff_svc.config import FILE_STEPS
 from core.diff_svc.convert import ConvertParams, convert_stretch, prepare
 from core.diff_svc.converter import ForeignConverter, LiveVoices, foreign_plan
 from core.diff_svc.slicer import slice_at_silence
@@ -71,7 +70,7 @@ def wide_converter(
     )
     steps = None if params.speedup is None else max(round(config.k_step / params.speedup), 1)
     if steps is None and params.sampler is None:
-        steps = min(FILE_STEPS, max(config.k_step // config.speedup, 1))
+        steps = config.files
     stream = StreamConfig(block, context, steps, params.sampler, params.seed, lookahead)
     speakers = tuple(float(number == params.speaker) for number in range(1, config.speakers + 1))
     knobs = VoiceParams(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,8 @@ FileConverter = Callable[[Path, Path, Progress], Converted]
 def import_voice(args: argparse.Namespace) -> list[str]:
     """Reads a foreign checkpoint, writes one voice file; what was found, a sentence a line.
 
-    args: family, checkpoint, config, hubert, vocoder, name, exact.
+    args: family, checkpoint, config, hubert, vocoder, name, exact, quick.
     """
-    from core.diff_svc.foreign import save_foreign
 
     if args.name is not None and not re.fullmatch(r"[\w.-]+", args.name):
         raise ConfigError(
@@ -35,6 +35,18 @@ def import_voice(args: argparse.Namespace) -> list[str]:
         )
     voice = _read(args)
     target = voice_path(voice.config.name, voice.config.step)
+    _write(target, voice)
+    fitted = [] if args.quick or voice.config.exact else _fit(target, voice)
+    return [
+        *voice.report,
+        *fitted,
+        f"written to {target}; use it with --voice {voice.config.name}",
+    ]
+
+
+def _write(target: Path, voice: Imported) -> None:
+    from core.diff_svc.foreign import save_foreign
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         save_foreign(target, voice.config, voice.weights)
@@ -43,7 +55,21 @@ def import_voice(args: argparse.Namespace) -> list[str]:
             f"{target}: cannot be written ({error.strerror or error}); make room there and try"
             " again"
         ) from None
-    return [*voice.report, f"written to {target}; use it with --voice {voice.config.name}"]
+
+
+def _fit(target: Path, voice: Imported) -> list[str]:
+    """Writes the voice anew with samplers fitted to it; what came of it, a sentence a line."""
+    from core.diff_svc.fitting import fit_steps, with_fitted
+    from core.diff_svc.wish import load_foreign
+
+    fitted = fit_steps(load_foreign(target, voice.config.family, "fp32", "cpu"))
+    config = with_fitted(voice.config, fitted)
+    _write(target, replace(voice, config=config))
+    found = ", ".join(str(steps.calls) for steps in fitted.steps) or "none"
+    return [
+        f"samplers fitted to it: of {found} evaluations of the network;"
+        f" {config.files} for files, {config.live} live"
+    ]
 
 
 def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:

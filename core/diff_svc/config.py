@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.diffusion.fitted_steps import FittedSteps
 from core.errors import ConfigError
 
 MEL_KINDS = ("nsf", "hifigan", "openvpi", "diffusion_svc")
@@ -15,10 +16,12 @@ MEL_KINDS = ("nsf", "hifigan", "openvpi", "diffusion_svc")
 FAMILIES = ("diff-svc", "diffusion-svc")
 SAMPLERS = (
     *("pndm", "ddim", "dpm-solver", "unipc"),
-    *("plms-log", "dpmpp-log", "unipc-log", "unipc-leap"),
+    *("plms-log", "dpmpp-log", "unipc-log", "unipc-leap", "fitted"),
 )
-FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "unipc-leap", 10, 20
-"""Of every imported voice unless told otherwise; docs/principles/foreign-samplers.md has why."""
+FAST_SAMPLER, LIVE_STEPS, FILE_STEPS = "fitted", 10, 20
+"""Of every imported voice unless told otherwise; where none was fitted it is unipc-leap, see
+docs/principles/foreign-samplers.md."""
+FITTED_LIVE_STEPS = 8
 VOCODERS = ("embedded", "nsf-hifigan", "hifigan-24k")
 
 
@@ -105,7 +108,8 @@ class ForeignConfig:
     content: name of the encoder, empty where there is none; content_source: folder or hub id it is
     read from, empty where the file holds it; units: its width. speakers: how many there are.
     vocoder_config: JSON of the vocoder's own. pitch_extractor: whether the vocoder's f0 is read off
-    the mel. exact: the original's bugs, too.
+    the mel. exact: the original's bugs, too. fitted: samplers of few calls, found at import;
+    file_steps: how many of them files need, 0 where none is near enough.
     """
 
     name: str = "unnamed"
@@ -129,6 +133,23 @@ class ForeignConfig:
     vocoder_config: str = "{}"
     pitch_extractor: bool = False
     exact: bool = False
+    fitted: tuple[FittedSteps, ...] = ()
+    file_steps: int = 0
+
+    @property
+    def files(self) -> int:
+        """Calls for a file unless told otherwise."""
+        return self.file_steps or min(FILE_STEPS, self._own_steps)
+
+    @property
+    def live(self) -> int:
+        """Calls for a live block unless told otherwise."""
+        fitted = FITTED_LIVE_STEPS in (steps.calls for steps in self.fitted)
+        return min(FITTED_LIVE_STEPS if fitted else LIVE_STEPS, self._own_steps)
+
+    @property
+    def _own_steps(self) -> int:
+        return max(self.k_step // self.speedup, 1)
 
     def __post_init__(self) -> None:
         _require_known("family of voices", self.family, FAMILIES)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.config import AudioConfig, StreamConfig, VoiceParams
-from core.diff_svc.config import FAST_SAMPLER, LIVE_STEPS, ForeignConfig
+from core.diff_svc.config import FAST_SAMPLER
 from core.diff_svc.convert import Keyed
 from core.diff_svc.diffusion_svc_voice import DiffusionSvcVoice
 from core.diff_svc.foreign import EmbeddedVocoder, ForeignVoice, sounding
@@ -61,10 +61,11 @@ class MelStream:
         self.voice, self.seed = voice, stream.seed
         self.sampler = stream.sampler or FAST_SAMPLER
         self._net = DiffNetStream(voice.diffusion.denoise_fn)
-        self._steps = stream.steps or _steps(voice.config, stream.sampler)
+        own = max(voice.config.k_step // voice.config.speedup, 1)
+        self._steps = stream.steps or (own if stream.sampler else voice.config.live)
         record = record or recorder(voice.diffusion.device)
-        # a sampler that draws fresh noise is not the same twice
-        self._walk = Replayed(self._walked, record if self.sampler in LOG_METHODS else None)
+        still = (FAST_SAMPLER, *LOG_METHODS)  # the others may draw fresh noise
+        self._walk = Replayed(self._walked, record if self.sampler in still else None)
         self._window = 0, 0  # the first frame and how many are committed
 
     @property
@@ -305,12 +306,6 @@ def convert_windowed(
     wet = (wet * np.concatenate(gains))[: len(wave)]
     mixed: Wave = wet + np.float32(params.dry_mix) * (wave - wet)
     return mixed
-
-
-def _steps(config: ForeignConfig, sampler: str | None) -> int:
-    """Few with the default sampler; with one that is asked for, the voice's own."""
-    own = max(config.k_step // config.speedup, 1)
-    return min(LIVE_STEPS, own) if sampler is None else own
 
 
 def speaker_of(voice: ForeignVoice, params: VoiceParams) -> int:

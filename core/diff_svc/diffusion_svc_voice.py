@@ -36,6 +36,7 @@ class DiffusionSvcVoice(ForeignVoice):
         """weights: under `unit2mel.`, and as `ForeignVoice` takes them."""
         super().__init__(config, weights)
         self.unit2mel = Unit2Mel.from_state_dict(part_of(weights, "unit2mel"))
+        self.diffusion.fitted = config.fitted
         self.eval()
 
     @staticmethod

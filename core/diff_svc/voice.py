@@ -53,6 +53,7 @@ class DiffSvcVoice(ForeignVoice):
         self.diffusion = GaussianDiffusion.from_state_dict(
             part_of(weights, "diffusion"), config.dilation_cycle
         )
+        self.diffusion.fitted = config.fitted
         self.condition = Condition.from_state_dict(
             part_of(weights, "condition"), config.pitch, config.heads, config.activation
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from core.diff_svc.config import FAST_SAMPLER
+from core.diffusion.fitted import sample_fitted
 from core.diffusion.gaussian import GaussianDiffusion
 from core.diffusion.log_snr import sample_dpm_solver, sample_unipc
 from core.diffusion.original import Predict, sample_ddim, sample_ddpm, sample_plms
@@ -57,8 +60,9 @@ def walk(
 ) -> Tensor:
     """x (B, M, T) at step start - 1 -> the clean normalised mel, one step in `speedup` taken.
 
-    method: pndm (the original's PLMS), ddim, dpm-solver or unipc; or of LOG_METHODS, over levels
-    of its own. speedup 1: DDPM, whatever the method, with `fresh` noise.
+    method: pndm (the original's PLMS), ddim, dpm-solver or unipc; of LOG_METHODS, over levels of
+    its own; or fitted, which is unipc-leap where none was fitted for as many calls.
+    speedup 1: DDPM, whatever the method, with `fresh` noise.
     x and the noise may lie anywhere; the mel is where the diffusion is.
     """
     x = x.to(diffusion.device)
@@ -66,7 +70,7 @@ def walk(
         if fresh is None:
             raise ConfigError("speed-up 1 is DDPM and needs fresh noise for each step")
         return sample_ddpm(diffusion, predict, x, start, lambda n: fresh(n).to(x))
-    if method in LOG_METHODS:
+    if method == FAST_SAMPLER or method in LOG_METHODS:
         return _over_levels(diffusion, predict, x, method, start, speedup)
     betas, steps = diffusion.betas[:start], start // speedup
     walks: dict[str, Callable[[], Tensor]] = {
@@ -76,17 +80,23 @@ def walk(
         "unipc": lambda: sample_unipc(predict, x, betas, steps),
     }
     if method not in walks:
-        raise unknown_name("sampler of imported voices", method, [*walks, *LOG_METHODS])
+        raise unknown_name(
+            "sampler of imported voices", method, [*walks, *LOG_METHODS, FAST_SAMPLER]
+        )
     return walks[method]()
 
 
 def _over_levels(
     diffusion: GaussianDiffusion, predict: Predict, x: Tensor, name: str, start: int, speedup: int
 ) -> Tensor:
-    sampler, spacing = LOG_METHODS[name]
-    schedule = diffusion.levels
+    schedule, calls = diffusion.levels, max(round(start / speedup), 1)
     top = schedule.sigma(start - 1)
-    sigmas = spacing(max(round(start / speedup), 1), schedule.sigma(0), top)
     # the mel that a voice has learned lies within +-1, as the original's DDPM reckons, too
-    network = schedule.denoise(predict, clamp=1.0)
-    return sampler(network, x / schedule.alpha(top), sigmas)
+    network, x = schedule.denoise(predict, clamp=1.0), x / schedule.alpha(top)
+    if name == FAST_SAMPLER:
+        for steps in diffusion.fitted:
+            if steps.calls == calls and math.isclose(steps.sigmas[0], top, rel_tol=1e-6):
+                return sample_fitted(network, x, steps)
+        name = "unipc-leap"
+    sampler, spacing = LOG_METHODS[name]
+    return sampler(network, x, spacing(calls, schedule.sigma(0), top))

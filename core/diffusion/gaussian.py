@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from core.diffusion.diffnet import DiffNet
 from core.diffusion.discrete import DiscreteSchedule
+from core.diffusion.fitted_steps import FittedSteps
 from core.diffusion.schedules import alphas_cumprod, linear_betas
 from core.errors import VoiceFileError, unknown_name
 from core.state_dict import expect, load_weights
@@ -45,7 +46,8 @@ _SMALLEST_VARIANCE = 1e-20
 class GaussianDiffusion(nn.Module):
     """A DiffNet with its schedule and the range its mels are normalised from.
 
-    spec_min, spec_max: (1, 1, 1) or (1, 1, M), the mel that becomes -1 and 1.
+    spec_min, spec_max: (1, 1, 1) or (1, 1, M), the mel that becomes -1 and 1. fitted: samplers of
+    few calls, made for this very network.
     """
 
     betas: Tensor
@@ -70,6 +72,7 @@ class GaussianDiffusion(nn.Module):
             self.register_buffer(name, torch.zeros(timesteps))
         self.register_buffer("spec_min", torch.zeros(1, 1, range_bins))
         self.register_buffer("spec_max", torch.zeros(1, 1, range_bins))
+        self.fitted: tuple[FittedSteps, ...] = ()
 
     @staticmethod
     def from_state_dict(state: Mapping[str, Tensor], cycle: int) -> GaussianDiffusion:

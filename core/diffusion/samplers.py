@@ -45,7 +45,7 @@ def sample_ddim(
     noise: step index -> standard normal (B, M, T), needed when eta > 0; key it by (frame, step).
     """
     _check_eta(eta, noise)
-    for step, (sigma, sigma_next) in enumerate(_steps(sigmas)):
+    for step, (sigma, sigma_next) in enumerate(steps_of(sigmas)):
         x0 = denoise(x, sigma)
         fresh = eta * sigma_next * math.sqrt(1.0 - (sigma_next / sigma) ** 2)
         kept = math.sqrt(sigma_next**2 - fresh**2)
@@ -57,7 +57,7 @@ def sample_ddim(
 
 def sample_euler(denoise: Denoise, x: Tensor, sigmas: Iterable[float]) -> Tensor:
     """Euler steps of the probability-flow ODE dx/dsigma = (x - x0) / sigma. First order."""
-    for sigma, sigma_next in _steps(sigmas):
+    for sigma, sigma_next in steps_of(sigmas):
         slope = (x - denoise(x, sigma)) / sigma
         x = x + slope * (sigma_next - sigma)
     return x
@@ -68,7 +68,7 @@ def sample_heun(denoise: Denoise, x: Tensor, sigmas: Iterable[float]) -> Tensor:
 
     The step to 0 is an Euler step, as the slope at 0 is not defined: n steps cost 2n - 1 calls.
     """
-    for sigma, sigma_next in _steps(sigmas):
+    for sigma, sigma_next in steps_of(sigmas):
         slope = (x - denoise(x, sigma)) / sigma
         guess = x + slope * (sigma_next - sigma)
         if sigma_next > 0.0:
@@ -96,7 +96,7 @@ def sample_dpmpp_2m(
     _check_eta(eta, noise)
     last_x0: Tensor | None = None
     last_h = math.inf
-    for step, (sigma, sigma_next) in enumerate(_steps(sigmas)):
+    for step, (sigma, sigma_next) in enumerate(steps_of(sigmas)):
         x0 = denoise(x, sigma)
         target = x0
         h = math.log(sigma / sigma_next) if sigma_next > 0.0 else math.inf
@@ -118,7 +118,7 @@ def sample_plms(denoise: Denoise, x: Tensor, sigmas: Iterable[float]) -> Tensor:
     the mean of both ends of the step, which costs one call more.
     """
     slopes: list[Tensor] = []  # the newest first
-    for sigma, sigma_next in _steps(sigmas):
+    for sigma, sigma_next in steps_of(sigmas):
         slope = (x - denoise(x, sigma)) / sigma
         if not slopes and sigma_next > 0.0:
             ahead = x + slope * (sigma_next - sigma)
@@ -141,7 +141,7 @@ def sample_unipc(denoise: Denoise, x: Tensor, sigmas: Iterable[float], order: in
         raise ConfigError(f"the order of UniPC must lie between 1 and 3, got {order}")
     past: list[tuple[float, Tensor]] = []  # (log sigma, x0), the newest first
     last: _UniPCStep | None = None
-    for sigma, sigma_next in _steps(sigmas):
+    for sigma, sigma_next in steps_of(sigmas):
         x0 = denoise(x, sigma)
         if last is not None:
             x = last.corrected(x0)
@@ -249,7 +249,7 @@ def _check_eta(eta: float, noise: Callable[[int], Tensor] | None) -> None:
         raise ConfigError(f"eta of {eta} needs a noise function; pass noise=... or eta=0")
 
 
-def _steps(sigmas: Iterable[float]) -> list[tuple[float, float]]:
+def steps_of(sigmas: Iterable[float]) -> list[tuple[float, float]]:
     """The noise levels as (sigma, sigma_next), checked."""
     levels = list(sigmas)
     steps = list(pairwise(levels))

@@ -43,14 +43,16 @@ WAYS: dict[str, Sampler] = {
 }
 
 
-def told(folder: Path, speaker: str, voice: DiffSvcVoice) -> list[Tensor]:
-    """The conditions (1, H, FRAMES) of recordings that were held back."""
+def told(
+    folder: Path, speaker: str, voice: DiffSvcVoice, which: slice = slice(-RECORDINGS, None)
+) -> list[Tensor]:
+    """The conditions (1, H, FRAMES) of recordings, by default of those that were held back."""
     native = VoiceConfig()
     encoder = VoiceModel.load(find_voice("embedded")).analyser.encoder
     manifest = Manifest.load(folder, native.audio, native.f0)
     known = {u.path: u for u in manifest.utterances}
     made = []
-    for path in utterances(folder, speaker)[-RECORDINGS:]:
+    for path in utterances(folder, speaker)[which]:
         wave = load_wave(folder, known[path])[: FRAMES * native.audio.hop_length]
         f0, voiced = (part[:FRAMES] for part in load_f0(folder, known[path]))
         tensor = torch.from_numpy(wave)[None]

@@ -29,6 +29,7 @@ from core.diff_svc.mel import MelFrontEnd
 from core.diff_svc.pitch import log_pitch
 from core.diffusion.diffnet import DiffNet, DiffNetSize
 from core.diffusion.gaussian import GaussianDiffusion, schedule_betas, schedule_buffers
+from core.precision import faster_on
 from core.voice import VoiceModel, find_voice
 from offline.preprocess import Manifest, load_f0, load_wave
 
@@ -111,7 +112,7 @@ def train(data: list[Example], minutes: float, say: int = 100) -> Teller:
     mels = torch.cat([example.mel for example in data], 1)
     model = Teller(len(data[0].units), mels.amin(1), mels.amax(1))
     optimiser = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.0)
-    generator = np.random.default_rng(0)
+    generator, half = np.random.default_rng(0), bool(faster_on(torch.device("cpu")))
     lengths = np.array([example.mel.shape[1] for example in data], float)
     started, share, step, mean = time.process_time(), 0.0, 0, 1.0
     while share < 1:
@@ -119,7 +120,7 @@ def train(data: list[Example], minutes: float, say: int = 100) -> Teller:
             group["lr"] = RATE * min(1.0, (step + 1) / 100) * (1 - share) ** 0.5
         chosen = generator.choice(len(data), BATCH, p=lengths / lengths.sum())
         batch = [crop(data[i], generator) for i in chosen]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             loss = model.loss(batch)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

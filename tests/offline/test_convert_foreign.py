@@ -128,7 +128,7 @@ def test_what_an_imported_voice_cannot_do(
     )
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--sampler", "heun"),
-        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, dpmpp-log, plms-log',
+        'unknown sampler of imported voices "heun"; known: ddim, dpm-solver, dpmpp-log, fitted',
     )
     complaint(
         moksori("convert", recording, target, "--voice", voice, "--speaker", "7"),

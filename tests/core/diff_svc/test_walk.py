@@ -66,5 +66,5 @@ def test_the_default_is_one_of_the_known(diffusion: GaussianDiffusion) -> None:
     assert FAST_SAMPLER in SAMPLERS
     assert set(LOG_METHODS) < set(SAMPLERS)
     x = torch.randn(1, 8, 4)
-    with pytest.raises(ConfigError, match="known: ddim, dpm-solver, dpmpp-log, plms-log, pndm"):
+    with pytest.raises(ConfigError, match="known: ddim, dpm-solver, dpmpp-log, fitted, plms-log"):
         walk(diffusion, Gaussian(diffusion), x, "other", 1000, 100)
