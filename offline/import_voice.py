@@ -111,6 +111,8 @@ def describe_foreign(config: ForeignConfig) -> list[str]:
         f"content {config.content}, vocoder {config.vocoder}",
         f"pitch {pitch.f0_min:g} to {pitch.f0_max:g} Hz, {config.k_step} diffusion steps,"
         f" every {config.speedup}th taken",
+        f"{config.files} evaluations of the network for files, {config.live} live,"
+        f" {'fitted to it' if config.fitted else 'none fitted'}",
     ]
 
 

@@ -5,7 +5,8 @@
 VOICE: what `docs.figures.foreign_voice` trained on that speaker; the recordings it held back are
 told to it. Distance: of the mel to that of DDIM over all 1000 steps from the same noise, the mean
 over frames and bins, in dB. All with the clean mel clamped to the range of the training, as the
-original's DDPM does. Writes foreign_default.tsv, too.
+original's DDPM does. `fitted` is fitted on two recordings that the voice learned from. Writes
+foreign_default.tsv, too.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ from core.config import VoiceConfig
 from core.diff_svc.convert import Keyed
 from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.discrete import DiscreteSchedule
+from core.diffusion.fitted import LEVELS, fit, sample_fitted, small_steps
+from core.diffusion.fitted import levels as fitted_levels
+from core.diffusion.fitted_steps import FittedSteps
 from core.diffusion.original import bind
 from core.diffusion.samplers import SAMPLERS, Sampler, sample_unipc
 from core.diffusion.schedules import karras_sigmas, leap_sigmas, log_uniform_sigmas
 from core.voice import VoiceModel, find_voice
-from docs.figures.foreign_voice import utterances
+from docs.figures.foreign_voice import HELD_BACK, utterances
 from offline.preprocess import Manifest, load_f0, load_wave
 
 mpl.use("Agg")
@@ -71,6 +75,22 @@ def spacings(schedule: DiscreteSchedule) -> dict[str, Callable[[int], tuple[floa
     }
 
 
+def fitted_steps(voice: DiffSvcVoice, cond: Tensor) -> list[FittedSteps]:
+    """Of every number of calls whose levels are known, fitted to the voice told cond (B, H, T)."""
+    schedule = voice.diffusion.levels
+    low, top = schedule.sigma(0), schedule.sigma(schedule.timesteps - 1)
+    network = schedule.denoise(bind(voice.diffusion, cond), clamp=1.0)
+    noise = torch.cat([Keyed(voice, 1 + i, 0).start(cond.shape[2]) for i in range(len(cond))])
+    start, fine = noise / schedule.alpha(top), schedule.uniform_sigmas(schedule.timesteps)
+    made = []
+    for calls in sorted(LEVELS):
+        sigmas = fitted_levels(calls, low, top)
+        assert sigmas is not None
+        path = small_steps(network, start, fine, sigmas[1:])
+        made.append(fit(network, start, sigmas, path))
+    return made
+
+
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -84,6 +104,8 @@ def main() -> None:
     schedule = DiscreteSchedule(diffusion.alphas_cumprod.double().numpy())
     top = schedule.sigma(schedule.timesteps - 1)
     distances: dict[tuple[str, str, int], list[float]] = {}
+    learned = told(given.features, given.speaker, voice, slice(-HELD_BACK - 2, -HELD_BACK))
+    fitted = fitted_steps(voice, torch.cat(learned))
     for cond in told(given.features, given.speaker, voice):
         noise, predict = Keyed(voice, 0, 0).start(FRAMES), bind(diffusion, cond)
         start, network = noise / schedule.alpha(top), schedule.denoise(predict, clamp=1.0)
@@ -102,6 +124,8 @@ def main() -> None:
             levels = [schedule.sigma(speedup * i) for i in reversed(range(steps))]
             x = SAMPLERS["plms"](network, noise / schedule.alpha(levels[0]), (*levels, 0.0))
             note("original", "every n-th", steps + 1, x)
+        for steps in fitted:
+            note("fitted", "leap", steps.calls, sample_fitted(network, start, steps))
         for spacing, levels in spacings(schedule).items():
             for name, way in WAYS.items():
                 for steps in CALLS:
@@ -122,7 +146,7 @@ def draw(means: dict[tuple[str, str, int], float]) -> None:
     figure, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True, layout="constrained")
     best = means["original", "every n-th", 101]
     for panel, spacing in zip(axes, panels, strict=True):
-        for name in ("original", *WAYS):
+        for name in ("original", *WAYS, *(("fitted",) if spacing == "leap" else ())):
             own = "every n-th" if name == "original" else spacing
             line = sorted(
                 (calls, m) for (s, sp, calls), m in means.items() if (s, sp) == (name, own)

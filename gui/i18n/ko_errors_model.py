@@ -20,6 +20,10 @@ MODEL: dict[str, str] = {
         "HuBERT-soft: feature_projection.projection.weight의 너비 {}이(가) 헤드 {}개, 그룹 {}개로"
         " 나누어지지 않습니다. 다른 종류의 모델 파일입니다"
     ),
+    "{} fitted steps need rows of 1 to {} weights, got rows of {}; import the voice again": (
+        "맞춘 걸음 {}개에는 가중치가 1개부터 {}개까지인 줄이 필요한데 {}입니다. 목소리를 다시"
+        " 가져오세요"
+    ),
     "a splice needs a crossfade of at least 1 sample and a search of 0 or more, got {} and {}": (
         "이어 붙이려면 크로스페이드는 1샘플 이상, 탐색은 0 이상이어야 하는데 {}, {}입니다"
     ),
