@@ -21,9 +21,13 @@ from core.diffusion.samplers import Denoise, steps_of
 
 LEVELS: dict[int, tuple[float, ...]] = {
     6: (4.0, 1.1, 0.33, 0.09, 0.02),
-    8: (6.428, 2.855, 1.069, 0.47, 0.194, 0.093, 0.024),
-    10: (11.031, 4.033, 2.268, 1.113, 0.515, 0.249, 0.11, 0.057, 0.018),
-    12: (15.885, 6.276, 2.584, 1.777, 0.775, 0.508, 0.257, 0.125, 0.072, 0.04, 0.016),
+    8: (8.488, 3.61, 1.042, 0.5466, 0.2144, 0.08146, 0.02001),
+    9: (8.767, 3.384, 0.9309, 0.7796, 0.2867, 0.1365, 0.0562, 0.01731),
+    10: (10.99, 4.041, 2.261, 0.9309, 0.4883, 0.252, 0.1365, 0.0562, 0.01703),
+    12: (
+        *(13.12, 5.232, 2.572, 1.328, 0.9014, 0.5208, 0.3108),
+        *(0.1528, 0.07887, 0.04005, 0.01449),
+    ),
 }
 """Calls -> where they are made below the top; docs/figures/fitted_levels.py found them."""
 
@@ -96,7 +100,7 @@ def _least_squares(said: Sequence[Tensor], goal: Tensor) -> tuple[float, ...]:
     """Weights of what was said whose sum is nearest to the goal, a little drawn to the last."""
     last = said[-1]
     parts = torch.stack([last, *(x0 - last for x0 in said[:-1])]).double().flatten(1)
-    ridge = _RIDGE * parts[0].square().sum()
+    ridge = _RIDGE * parts[0].square().sum().clamp(min=1e-12)
     drawn = ridge * torch.eye(len(parts), dtype=torch.float64, device=parts.device)
     products = parts @ goal.double().flatten()
     products[0] += ridge
