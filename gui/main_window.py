@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from gui import engine, style
+from gui.collector import Collector
 from gui.controller import SessionController
 from gui.engine import MakeBackend
 from gui.hotkeys import Hotkeys
@@ -34,7 +35,6 @@ from gui.settings import Devices, Preset, SettingsStore
 from gui.widgets.bar import ErrorBar
 from gui.widgets.basics import button, card, icon_button, label, row
 from gui.widgets.spectrum import warm
-from realtime.priority import calm_collector
 
 PAGES = (("Live", "mic"), ("Files", "files"), ("Train", "graduation-cap"),
          ("Settings", "settings"))  # fmt: skip
@@ -57,6 +57,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1000, 640)
         self.resize(1180, 760)
         self.setAcceptDrops(True)
+        self.collector = Collector(self)
         self.jobs = Jobs(self, threads=2)
         self.controller = SessionController(make_backend, self.settings.devices, self)
         self.controller.params, self.controller.quality = (
@@ -89,7 +90,9 @@ class MainWindow(QMainWindow):
 
     def _begin(self) -> None:
         """After the window is shown: what is slow."""
-        self.jobs.run(_warm, None, lambda error: None)
+        self.collector.spare()
+        spare = self.collector.spare
+        self.jobs.run(warm, lambda done: spare(), lambda error: None)  # what the first sound loads
         self.controller.find_voices(self.settings.voice)
         self.options.look()
         if self.hotkeys.possible:  # else the settings say which keys there are
@@ -312,12 +315,7 @@ class MainWindow(QMainWindow):
         self.controller.close()
         self.jobs.close()
         self.hotkeys.close()
+        self.collector.close()
         WORDS.forget()
         if event is not None:
             event.accept()
-
-
-def _warm() -> None:
-    """What the first sound loads is loaded before it; the collector then leaves it alone."""
-    warm()
-    calm_collector()
