@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import (
 
 from gui import engine, style
 from gui.collector import Collector
-from gui.controller import SessionController
+from gui.controller import SessionController, Trouble
 from gui.engine import MakeBackend
 from gui.hotkeys import Hotkeys
 from gui.i18n import WORDS, bind, tr
@@ -60,10 +60,8 @@ class MainWindow(QMainWindow):
         self.collector = Collector(self)
         self.jobs = Jobs(self, threads=2)
         self.controller = SessionController(make_backend, self.settings.devices, self)
-        self.controller.params, self.controller.quality = (
-            self.settings.params,
-            self.settings.quality,
-        )
+        self.controller.params = self.settings.params
+        self.controller.qualities = {False: self.settings.quality, True: self.settings.pace}
         self.controller.suppress = self.settings.suppress and engine.suppression_is_there()
         self.live = LivePage(self.controller)
         self.files = FilesPage(self.controller)
@@ -155,6 +153,7 @@ class MainWindow(QMainWindow):
         self.controller.trouble.connect(self.bar.tell)
         self.controller.mended.connect(self.bar.clear)
         self.controller.recorded.connect(lambda path: self.tell(tr("Recorded: {path}", path=path)))
+        self.controller.began_anew.connect(self._tell_anew)
         self.bar.mend.connect(self._mend)
         self.hotkeys.bypass.connect(self.live.bypass.click)
         self.hotkeys.mute.connect(self.live.mute.click)
@@ -190,12 +189,13 @@ class MainWindow(QMainWindow):
         if start:
             self.controller.start()
 
-    def _mend(self, remedy: str) -> None:
-        if remedy == "retry":
-            self.controller.start()
+    def _mend(self, trouble: Trouble) -> None:
+        if trouble.remedy == "retry":
+            if trouble.again is not None:
+                trouble.again()
             return
         self.show_page(3)
-        if remedy == "doctor":
+        if trouble.remedy == "doctor":
             self.options.run_doctor()
         else:
             self.options.look()
@@ -205,6 +205,10 @@ class MainWindow(QMainWindow):
         """Good news."""
         self.note_words.setText(words)
         self.note.show()
+
+    def _tell_anew(self, voice: str) -> None:
+        words = "{name} speaks in other lengths, so the sound began anew with it."
+        self.tell(tr(words, name=voice))
 
     # What is remembered
 
@@ -218,7 +222,8 @@ class MainWindow(QMainWindow):
             self.settings,
             voice=voice.name if voice is not None else self.settings.voice,
             params=self.controller.params,
-            quality=self.controller.quality,
+            quality=self.controller.qualities[False],
+            pace=self.controller.qualities[True],
             suppress=self.controller.suppress,
             train_on=self.train.on.isChecked(),
             devices=self.controller.devices,
@@ -294,7 +299,9 @@ class MainWindow(QMainWindow):
             self.controller.find_voices(self.settings.voice)
 
         def failed(error: BaseException) -> None:
-            self.controller.report("That is no voice that can be imported.", error)
+            self.note.hide()
+            again = partial(self.import_voice, path)
+            self.controller.report("That is no voice that can be imported.", error, again)
 
         self.tell(tr("Checking {name} ...", name=path.name))
         take_in = partial(engine.import_from, path)

@@ -17,8 +17,9 @@ from PyQt6.QtWidgets import (
 )
 
 from core.audio import WRITABLE
-from core.errors import AudioFileError
+from core.errors import AudioFileError, VoiceChangerError
 from gui.controller import SessionController
+from gui.engine import holds_voice
 from gui.i18n import bind, tr
 from gui.i18n.sentences import told
 from gui.jobs import Jobs
@@ -69,7 +70,9 @@ class FilesPage(QWidget):
         self.jobs = Jobs(self)
         self.queue = FileQueue(self)
         self.queue.crashed.connect(
-            lambda words: controller.report("Converting has stopped.", RuntimeError(words))
+            lambda words: controller.report(
+                "Converting has stopped.", VoiceChangerError(words), self._once_more
+            )
         )
         self.player = Player(
             lambda error: controller.report("The file cannot be played.", error), self
@@ -181,6 +184,10 @@ class FilesPage(QWidget):
         params = replace(self.controller.params, speakers=choice.weights)
         self.queue.add(pairs, choice.voice.path, params)
 
+    def _once_more(self) -> None:
+        """What has failed, as new files of the queue."""
+        self.add_paths([e.source for e in self.queue.entries if e.state == "failed"])
+
     def _ask_files(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in sorted(WRITABLE))
         named, _ = QFileDialog.getOpenFileNames(self, tr("Add files"), "", f"Audio ({kinds})")
@@ -282,8 +289,7 @@ def _audio(path: Path) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    checkpoint = any(path.glob("*.ckpt")) or any(path.glob("*.pt"))
-    return path.suffix.lower() in WRITABLE or (path.is_dir() and not checkpoint)
+    return path.suffix.lower() in WRITABLE or (path.is_dir() and not holds_voice(path))
 
 
 def _free(path: Path, taken: set[Path]) -> Path:

@@ -246,7 +246,9 @@ class SettingsPage(QWidget):
             self.look()
 
         def failed(error: BaseException) -> None:
-            self.controller.report("The virtual microphone cannot be made.", error)
+            self.controller.report(
+                "The virtual microphone cannot be made.", error, self.make_virtual
+            )
 
         self.jobs.run(engine.make_virtual_microphone, made, failed)
 
@@ -300,7 +302,7 @@ class SettingsPage(QWidget):
 
         def failed(error: BaseException) -> None:
             self.examine.setEnabled(True)
-            self.controller.report("The doctor could not look.", error)
+            self.controller.report("The doctor could not look.", error, self.run_doctor)
 
         look = partial(self.controller.workshop.run, engine.examine)
         self.jobs.run(look, found, failed)

@@ -14,6 +14,7 @@ from PyQt6.QtWidgets import QFileDialog, QLineEdit, QListWidgetItem, QWidget
 from core.audio import WRITABLE
 from core.errors import VoiceChangerError
 from gui.controller import SessionController
+from gui.engine import holds_voice
 from gui.i18n import WORDS, bind, tr
 from gui.i18n.sentences import told
 from gui.player import Player
@@ -145,7 +146,7 @@ class TrainPage(QWidget):
         mime = event.mimeData() if event is not None else None
         urls = mime.urls() if mime is not None else []
         folders = [Path(url.toLocalFile()) for url in urls]
-        ours = len(folders) == 1 and folders[0].is_dir() and not any(folders[0].glob("*.ckpt"))
+        ours = len(folders) == 1 and folders[0].is_dir() and not holds_voice(folders[0])
         if event is not None and ours:
             event.acceptProposedAction()
         elif event is not None:
@@ -167,6 +168,10 @@ class TrainPage(QWidget):
         self.samples.clear()
         self.plot.hide()
         self._go_on()
+
+    def _once_more(self) -> None:
+        if self.start.isEnabled():
+            self._start()
 
     def _export(self) -> None:
         self._then = ["export"]
@@ -268,7 +273,7 @@ class TrainPage(QWidget):
 
     def _failed(self, error: BaseException) -> None:
         self._say("No training runs.")
-        self.controller.report("The training has stopped.", error)
+        self.controller.report("The training has stopped.", error, self._once_more)
 
     def _say(self, words: str, more: str = "") -> None:
         self._state, self._more = words, more
