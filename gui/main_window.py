@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtCore import QByteArray, QTimer
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QHBoxLayout,
@@ -56,6 +56,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("moksori")
         self.setMinimumSize(1000, 640)
         self.resize(1180, 760)
+        self.restoreGeometry(QByteArray.fromHex(self.settings.window.encode()))
         self.setAcceptDrops(True)
         self.collector = Collector(self)
         self.jobs = Jobs(self, threads=2)
@@ -168,6 +169,8 @@ class MainWindow(QMainWindow):
         self.options.welcome_wanted.connect(self.show_welcome)
         self.welcome.finished.connect(self._welcomed)
         self.train.exported.connect(self._exported)
+        if (hints := QGuiApplication.styleHints()) is not None:
+            hints.colorSchemeChanged.connect(self._follow_system)
 
     def show_page(self, at: int) -> None:
         """0 live, 1 files, 2 train, 3 settings."""
@@ -227,6 +230,7 @@ class MainWindow(QMainWindow):
             suppress=self.controller.suppress,
             train_on=self.train.on.isChecked(),
             devices=self.controller.devices,
+            window=self.saveGeometry().toHex().data().decode(),
         )
         self.store.save(self.settings)
 
@@ -246,6 +250,11 @@ class MainWindow(QMainWindow):
         self.train.redress()
         self.options.show_looks(theme, self.settings.language)
         self.remember()
+
+    def _follow_system(self) -> None:
+        """It has turned light, or dark."""
+        if self.settings.theme == "system" and self.isVisible():
+            self.use_theme("system")
 
     def use_language(self, language: str) -> None:
         """system, en or ko."""

@@ -68,7 +68,7 @@ class Preset:
 class Settings:
     """Everything remembered between starts. suppress: the noise.
 
-    quality: a place in QUALITIES; pace: in PACES.
+    quality: a place in QUALITIES; pace: in PACES. window: its place and size, as Qt tells them.
     """
 
     language: str = "system"
@@ -82,6 +82,7 @@ class Settings:
     suppress: bool = False
     presets: tuple[Preset, ...] = ()
     train_on: bool = False
+    window: str = ""
 
     def __post_init__(self) -> None:
         for name in ("quality", "pace"):

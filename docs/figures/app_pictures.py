@@ -97,11 +97,15 @@ def draw(
     if seldom:
         keep("files_empty")
     window.files.folder = scratch / language
+    entries = len(window.files.queue.entries)
     window.files.add_paths([engine.DEMO])
+    wait(lambda: len(window.files.queue.entries) > entries)
     wait(lambda: not window.files.queue.busy)
     window.files.table.selectRow(0)
     wait(lambda: bool(window.files.result_wave.bars.max() > 0))
     keep("files")
+    for area in window.options.findChildren(QScrollArea):
+        area.verticalScrollBar().setValue(0)
     for at, name in ((2, "train"), (3, "settings")):
         window.show_page(at)
         keep(name)
@@ -117,7 +121,7 @@ def draw_seldom(window: MainWindow, keep: Callable[[str], None]) -> None:
     knobs.verticalScrollBar().setValue(knobs.verticalScrollBar().maximum())
     keep("live_end")
     knobs.verticalScrollBar().setValue(0)
-    error = DeviceError("the microphone is in use by another program; close it, or choose another")
+    error = DeviceError("no sound device to play on; plug one in or start the server")
     window.controller.report("The sound could not be started.", error)
     keep("error")
     window.bar.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QModelIndex, QPersistentModelIndex, Qt, QUrl
@@ -78,6 +79,7 @@ class FilesPage(QWidget):
             lambda error: controller.report("The file cannot be played.", error), self
         )
         self.folder: Path | None = None
+        self._taken: set[Path] = set()  # names of results; the jobs' alone
         self._shown: tuple[int, str] | None = None
         self._make()
         controller.voices_found.connect(self._show_voices)
@@ -169,18 +171,17 @@ class FilesPage(QWidget):
         choice = self.voice.currentData()
         if not isinstance(choice, Choice):
             return
-        files = [file for path in paths for file in _audio(path)]
-        if not files:
+        look = partial(_pairs, paths, self.folder, self._taken)
+        add = partial(self._add, choice)
+        failed = partial(self.controller.report, "There is nothing to convert.")
+        self.jobs.run(look, add, failed)
+
+    def _add(self, choice: Choice, pairs: list[tuple[Path, Path]]) -> None:
+        if not pairs:
             known = ", ".join(sorted(WRITABLE))
             error = AudioFileError(f"expected audio ({known}), found none in what was dropped")
             self.controller.report("There is nothing to convert.", error)
             return
-        taken = {entry.target for entry in self.queue.entries}
-        pairs = []
-        for file in files:
-            target = _free((self.folder or file.parent / "moksori") / file.name, taken)
-            taken.add(target)
-            pairs.append((file, target))
         params = replace(self.controller.params, speakers=choice.weights)
         self.queue.add(pairs, choice.voice.path, params)
 
@@ -286,6 +287,16 @@ def _audio(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(p for p in path.rglob("*") if p.suffix.lower() in WRITABLE and p.is_file())
     return [path] if path.suffix.lower() in WRITABLE else []
+
+
+def _pairs(paths: list[Path], folder: Path | None, taken: set[Path]) -> list[tuple[Path, Path]]:
+    """Each recording and where its result goes; a large folder takes a while."""
+    pairs = []
+    for file in (file for path in paths for file in _audio(path)):
+        target = _free((folder or file.parent / "moksori") / file.name, taken)
+        taken.add(target)
+        pairs.append((file, target))
+    return pairs
 
 
 def _is_ours(path: Path) -> bool:

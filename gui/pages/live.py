@@ -100,7 +100,7 @@ class LivePage(QWidget):
 
     def _make_figures(self) -> None:
         self.latency, self.headroom = label(kind="figure"), label(kind="figure")
-        self.underruns = label(kind="soft")
+        self.underruns = label(kind="soft", wrap=True)
         last = len(QUALITIES) - 1
         self.quality = Knob("Speed or quality", 0, last, 1, 1, _quality_name)
         self._settled = QTimer(self)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyqtgraph as pg
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QFileDialog, QLineEdit, QListWidgetItem, QWidget
 
@@ -51,6 +51,9 @@ class TrainPage(QWidget):
         self._then: list[str] = []
         self._prepared: list[dict[str, Any]] = []  # told of the recordings, in this order
         self._state = "No training runs."
+        self._curve_drawn = QTimer(self)  # once for all that was told together
+        self._curve_drawn.setSingleShot(True)
+        self._curve_drawn.timeout.connect(self._draw_curve)
         self._make()
         WORDS.on_switch(self._write)
         WORDS.on_switch(self._list_again)
@@ -215,8 +218,7 @@ class TrainPage(QWidget):
         if kind == "step":
             self._steps.append(float(event["step"]))
             self._losses.append(float(event["loss"]))
-            self.curve.setData(self._steps, self._losses)
-            self.plot.show()
+            self._curve_drawn.start()
             self._state_of(event)
         elif kind == "file":
             self._say("Preparing the recordings ...", f"{event.get('done')}/{event.get('of')}")
@@ -233,6 +235,10 @@ class TrainPage(QWidget):
                 self.samples.insertItem(0, item)
         elif kind == "exported":
             self.exported.emit(str(event["voice"]))
+
+    def _draw_curve(self) -> None:
+        self.curve.setData(self._steps, self._losses)
+        self.plot.setVisible(bool(self._steps))
 
     def _list(self, event: dict[str, Any]) -> None:
         """What the preparation says of a recording, or of all in the end."""

@@ -85,6 +85,7 @@ def stalls(window: MainWindow, qtbot: QtBot, seconds: float) -> tuple[Watch, Han
     go_live(window, qtbot)
     window.files.folder = Path(window.store._store.fileName()).parent / "out"
     window.files.add_paths([engine.DEMO] * 200)
+    qtbot.waitUntil(lambda: window.files.queue.busy, timeout=60_000)
     qtbot.wait(2000)
     application.slowest = None
     with watching(window) as watch:
