@@ -193,15 +193,16 @@ def holds_voice(path: Path) -> bool:
     return path.suffix in (".safetensors", *CHECKPOINTS)
 
 
-def import_from(path: Path) -> list[str]:
+def import_from(path: Path, replacing: bool = False) -> list[str]:
     """Takes in what was dropped: a voice file, a checkpoint or a folder. What was found, by line.
 
     VoiceFileError says exactly what is missing. Of a folder with several voices all that are whole.
+    replacing: a voice file of that name may be there already, as of the same training.
     """
     from core.errors import VoiceChangerError
 
     if path.suffix == ".safetensors":
-        return _take_in(path)
+        return _take_in(path, replacing)
     lines: list[str] = []
     errors: list[VoiceChangerError] = []
     for checkpoint in _checkpoints(path):
@@ -214,7 +215,7 @@ def import_from(path: Path) -> list[str]:
     return lines
 
 
-def _take_in(path: Path) -> list[str]:
+def _take_in(path: Path, replacing: bool) -> list[str]:
     """A voice file is loaded once, whole, then copied to the others."""
     from core.diff_svc.wish import load_foreign
     from core.voice import NATIVE, VoiceModel, kind_of, own_folder, read_metadata
@@ -224,7 +225,7 @@ def _take_in(path: Path) -> list[str]:
     target = own_folder() / path.name
     if target.resolve() == path.resolve():
         return []
-    if target.exists():
+    if target.exists() and not replacing:
         raise VoiceFileError(
             f"there is a voice file {path.name} already, in {own_folder()}; rename this one, or"
             " take that one away"

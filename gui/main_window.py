@@ -300,7 +300,7 @@ class MainWindow(QMainWindow):
         for url in mime.urls() if mime is not None else ():
             self.import_voice(Path(url.toLocalFile()))
 
-    def import_voice(self, path: Path) -> None:
+    def import_voice(self, path: Path, replacing: bool = False) -> None:
         """Checks it; then it is a card, or the bar says what is missing."""
 
         def done(lines: list[str]) -> None:
@@ -309,15 +309,15 @@ class MainWindow(QMainWindow):
 
         def failed(error: BaseException) -> None:
             self.note.hide()
-            again = partial(self.import_voice, path)
+            again = partial(self.import_voice, path, replacing)
             self.controller.report("That is no voice that can be imported.", error, again)
 
         self.tell(tr("Checking {name} ...", name=path.name))
-        take_in = partial(engine.import_from, path)
+        take_in = partial(engine.import_from, path, replacing)
         self.jobs.run(partial(self.controller.workshop.run, take_in), done, failed)
 
     def _exported(self, path: str) -> None:
-        self.import_voice(Path(path))
+        self.import_voice(Path(path), replacing=True)
 
     # The end
 

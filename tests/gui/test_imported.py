@@ -154,3 +154,7 @@ def test_a_voice_does_not_replace_another_of_its_name(
     with qtbot.waitSignal(window.controller.trouble, timeout=PATIENCE):
         drop(window, dropped)
     assert "anna.safetensors already" in window.bar.detail.text()
+    window.bar.clear()
+    window.train.exported.emit(str(dropped))  # its own training may
+    qtbot.waitUntil(lambda: "Imported" in window.note_words.text(), timeout=PATIENCE)
+    assert not window.bar.isVisible()
