@@ -39,7 +39,8 @@ def run(loopback: Path | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     raise_priority()
 
-    app = QApplication(["moksori"])
+    with real_time(WINDOW):  # and the thread that reads what X says, for which the window waits
+        app = QApplication(["moksori"])
     app.setApplicationName("moksori")
     make = engine.SoundCard() if loopback is None else engine.Loop(loopback)
     window = MainWindow(SettingsStore(), make)

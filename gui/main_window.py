@@ -304,7 +304,9 @@ class MainWindow(QMainWindow):
         """Checks it; then it is a card, or the bar says what is missing."""
 
         def done(lines: list[str]) -> None:
-            self.tell(tr("Imported: {name}", name=path.name) + "\n" + "\n".join(lines))
+            more = "It brought no vocoder; the embedded one will speak."
+            bare = any(line.startswith("vocoder: none") for line in lines)
+            self.tell(tr("Imported: {name}", name=path.name) + (f"\n{tr(more)}" if bare else ""))
             self.controller.find_voices(self.settings.voice)
 
         def failed(error: BaseException) -> None:

@@ -28,6 +28,7 @@ from PyQt6.QtWidgets import QApplication, QScrollArea  # noqa: E402
 from core.errors import DeviceError  # noqa: E402
 from gui import engine  # noqa: E402
 from gui.controller import Phase  # noqa: E402
+from gui.i18n import tr  # noqa: E402
 from gui.main_window import MainWindow  # noqa: E402
 from gui.settings import Devices, SettingsStore  # noqa: E402
 from realtime.backend import Device  # noqa: E402
@@ -142,7 +143,7 @@ def draw_seldom(window: MainWindow, keep: Callable[[str], None]) -> None:
         window.welcome._go(step)
         keep(f"welcome_{step}")
     window._welcomed(False)
-    window.tell("Imported: anna_20000\nanna: 1 speaker, 44.1 kHz, causal")
+    window.tell(tr("Imported: {name}", name="anna.safetensors"))
     keep("note")
     window.note.hide()
 

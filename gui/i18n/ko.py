@@ -213,4 +213,7 @@ KOREAN: dict[str, str] = {
     "{name} speaks in other lengths, so the sound began anew with it.": (
         "{name}의 블록 길이가 달라 소리를 다시 시작했습니다."
     ),
+    "It brought no vocoder; the embedded one will speak.": (
+        "딸린 보코더가 없어 내장 보코더로 말합니다."
+    ),
 }
