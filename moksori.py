@@ -328,10 +328,9 @@ def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
 
 
 def _live_threads(count: int = 1) -> None:
-    """Small blocks lose more to waiting threads than they gain from them."""
-    import torch
+    from core.threads import use_threads
 
-    torch.set_num_threads(count)
+    use_threads(count)
 
 
 def _gui(args: argparse.Namespace) -> int:

@@ -13,6 +13,10 @@ class ConfigError(VoiceChangerError):
     """A setting that does not fit: unknown name, wrong type, out of range."""
 
 
+class MisfitError(ConfigError):
+    """A voice of other lengths than the one that runs: it cannot take over while sound runs."""
+
+
 class AudioFileError(VoiceChangerError):
     """An audio file that is missing, empty, broken or cannot be written."""
 

@@ -16,12 +16,12 @@ from typing import Literal
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from core.config import VoiceParams
-from core.errors import DeviceError, VoiceChangerError
+from core.errors import DeviceError, MisfitError, VoiceChangerError
 from gui import engine, processes
 from gui.engine import MakeBackend, VoiceInfo
 from gui.jobs import Jobs
 from gui.processes import Order, Process
-from gui.settings import QUALITIES, Devices
+from gui.settings import PACES, QUALITIES, Devices
 from gui.trials import Silence, Tone
 from realtime.glimpse import Glimpse
 from realtime.remote import RemoteSession
@@ -30,6 +30,7 @@ from realtime.sound import Mode, SoundParams
 from realtime.stats import LiveStats
 
 Remedy = Literal["retry", "devices", "doctor", "none"]
+Again = Callable[[], object]
 
 
 class Phase(str, Enum):
@@ -45,11 +46,15 @@ class Phase(str, Enum):
 
 @dataclass(frozen=True)
 class Trouble:
-    """What happened, in the app's words and in the engine's, and which button mends it."""
+    """What happened, in the app's words and in the engine's, and which button mends it.
+
+    again: what the button "retry" does.
+    """
 
     headline: str
     detail: str
-    remedy: Remedy = "retry"
+    remedy: Remedy = "none"
+    again: Again | None = None
 
 
 class SessionController(QObject):
@@ -64,6 +69,7 @@ class SessionController(QObject):
     trouble = pyqtSignal(object)
     mended = pyqtSignal()
     recorded = pyqtSignal(str)
+    began_anew = pyqtSignal(str)  # for a voice that could not take over while sound ran
     _event = pyqtSignal(int, object)
 
     def __init__(
@@ -76,7 +82,7 @@ class SessionController(QObject):
         self.voices: list[VoiceInfo] = []
         self.voice: VoiceInfo | None = None
         self.params = VoiceParams()
-        self.quality = 1
+        self.qualities = {False: 1, True: 2}  # of own and of imported voices
         self.suppress = False
         self.mode: Mode = "voice"
         self.recording: Path | None = None
@@ -86,22 +92,29 @@ class SessionController(QObject):
         self._trial: RemoteSession | None = None  # level check or tone
         self._number = 0
         self._eager = False  # to start, as soon as that is possible
+        self._choosing = 0  # voices on their way: until they speak, knobs are theirs
         self._event.connect(self._heard)
 
     # Voices
 
     def find_voices(self, wanted: str) -> None:
-        """Looks for voices, then loads the wanted one (else the first)."""
+        """Looks for voices; the first time loads the wanted one, else the first."""
 
         def found(voices: list[VoiceInfo]) -> None:
             self.voices = voices
-            live = [voice for voice in voices if voice.live]
-            self.voice = next((v for v in live if v.name == wanted), live[0] if live else None)
+            if self.voice is None:
+                live = [voice for voice in voices if voice.live]
+                self.voice = next((v for v in live if v.name == wanted), live[0] if live else None)
+                self._preload()
+            else:
+                self.voice = next((v for v in voices if v.path == self.voice.path), self.voice)
             self.voices_found.emit()
-            self._preload()
 
-        look = partial(self.sound.run, engine.list_voices)
-        self.jobs.run(look, found, self._failed("The voices cannot be listed."))
+        look, look_again = (
+            partial(self.sound.run, engine.list_voices),
+            partial(self.find_voices, wanted),
+        )
+        self.jobs.run(look, found, self._failed("The voices cannot be listed.", look_again))
 
     def _preload(self) -> None:
         if self.voice is None:
@@ -117,34 +130,65 @@ class SessionController(QObject):
 
     def _failed_to_load(self, error: BaseException) -> None:
         self._enter(Phase.READY)
-        self._failed("The voice cannot be loaded.")(error)
+        self._failed("The voice cannot be loaded.", self._preload)(error)
 
     def choose(self, voice: VoiceInfo, speakers: tuple[float, ...]) -> None:
-        """Another voice or speaker; while sound runs it takes over without a gap."""
-        if self.voice is not None and voice.path == self.voice.path:
-            self.set_params(replace(self.params, speakers=speakers))
+        """Another voice or speaker. While sound runs it takes over without a gap; one of other
+        lengths is loaded first, then the sound begins anew with it.
+        """
+        before, params = self.voice, self.params
+        wanted = replace(params, speakers=speakers)
+        if before is not None and voice.path == before.path:
+            self.set_params(wanted)
             self.voice_changed.emit()
             return
-        self.voice = voice
-        self.params = replace(self.params, speakers=speakers)
+        self.voice, self.params = voice, wanted  # the voice before may not have these speakers
         self.voice_changed.emit()
-        run = self._run
-        if run is None:
-            self.jobs.run(self._load, None, self._failed("The voice cannot be loaded."))
-            return
         make = partial(processes.make_converter, self._order)
+        again = partial(self.choose, voice, speakers)
 
-        def switched(done: None) -> None:
-            run.params = self.params
+        def take_over() -> bool:
+            if self._run is None:
+                self._load()
+                return True
+            try:
+                self._run.switch(make)
+            except MisfitError:
+                return False
+            return True
 
-        self.jobs.run(
-            partial(run.switch, make), switched, self._failed("The other voice cannot take over.")
-        )
+        def taken(over: bool) -> None:
+            self._choosing -= 1
+            self.set_params(self.params)
+            if not over:
+                self._restart()
+                self.began_anew.emit(voice.name)
+
+        def failed(error: BaseException) -> None:
+            self._choosing -= 1
+            if self._run is not None:  # which goes on with the voice before
+                self.voice, self.params = before, params
+                self.voice_changed.emit()
+            self._failed("The other voice cannot take over.", again)(error)
+
+        self._choosing += 1
+        self.jobs.run(take_over, taken, failed)
+
+    @property
+    def imported(self) -> bool:
+        """Whether the voice was not trained by moksori: some knobs are nothing to it."""
+        return self.voice is not None and self.voice.imported
+
+    @property
+    def quality(self) -> int:
+        """A place in QUALITIES, or with an imported voice in PACES."""
+        return self.qualities[self.imported]
 
     @property
     def _order(self) -> Order:
         assert self.voice is not None
-        return Order(self.voice.path, QUALITIES[self.quality], self.params, self.suppress)
+        stream = (PACES if self.imported else QUALITIES)[self.quality]
+        return Order(self.voice.path, stream, self.params, self.suppress)
 
     def _load(self) -> None:
         if self.voice is not None:
@@ -155,7 +199,7 @@ class SessionController(QObject):
     def set_params(self, params: VoiceParams) -> None:
         """Heard from the next block on."""
         self.params = params
-        if self._run is not None:
+        if self._run is not None and not self._choosing:
             self._run.params = params
 
     def set_mode(self, mode: Mode) -> None:
@@ -166,9 +210,9 @@ class SessionController(QObject):
         self.changed.emit()
 
     def set_quality(self, quality: int) -> None:
-        """A place in QUALITIES; a running session starts again with it."""
+        """See `quality`; a running session starts again with it."""
         if quality != self.quality:
-            self.quality = quality
+            self.qualities[self.imported] = quality
             self._restart()
 
     def set_suppress(self, suppress: bool) -> None:
@@ -224,7 +268,7 @@ class SessionController(QObject):
 
     def _failed_to_start(self, error: BaseException) -> None:
         self._enter(Phase.READY)
-        self._failed("The sound could not be started.")(error)
+        self._failed("The sound could not be started.", self.start)(error)
 
     def stop(self) -> None:
         """Ends the session in order; a recording is completed."""
@@ -280,9 +324,10 @@ class SessionController(QObject):
             self.recorded.emit(str(path))
 
     def _spoilt(self, error: BaseException | None) -> None:
-        self.recording = None
+        path, self.recording = self.recording, None
         self.changed.emit()
-        self._failed("The recording cannot be written.")(error or VoiceChangerError(""))
+        again = None if path is None else partial(self.record, path)
+        self._failed("The recording cannot be written.", again)(error or VoiceChangerError(""))
 
     # Level check and tone
 
@@ -303,7 +348,8 @@ class SessionController(QObject):
         def begin() -> None:
             self._trial = processes.started(RemoteSession(self.sound.engine, make))
 
-        self.jobs.run(begin, None, self._failed("The sound could not be started."))
+        again = partial(self._try, processor)
+        self.jobs.run(begin, None, self._failed("The sound could not be started.", again))
 
     def end_trial(self) -> None:
         """The level check or the tone is over."""
@@ -330,7 +376,8 @@ class SessionController(QObject):
 
         def failed(error: BaseException) -> None:
             over()
-            self._failed("The latency could not be measured.")(error)
+            again = partial(self.measure_latency, done, over)
+            self._failed("The latency could not be measured.", again)(error)
 
         self.jobs.run(partial(self.sound.run, measure), measured, failed)
 
@@ -349,27 +396,30 @@ class SessionController(QObject):
         elif event.kind == "failed":
             if self.phase is not Phase.STARTING:  # else the Job says so
                 self.stop()
-                self._failed("The sound has stopped.")(event.error or VoiceChangerError(""))
+                error = event.error or VoiceChangerError("")
+                self._failed("The sound has stopped.", self.start)(error)
+        elif event.kind == "switched":
+            self.set_params(self.params)  # those turned since the voice was ordered, too
         elif event.kind == "finished":
             self.stop()
         elif event.kind == "recording_failed":
             self._spoilt(event.error)
 
-    def _failed(self, headline: str) -> Callable[[BaseException], None]:
+    def _failed(self, headline: str, again: Again | None = None) -> Callable[[BaseException], None]:
         def tell(error: BaseException) -> None:
-            remedy: Remedy = "retry"
+            remedy: Remedy = "none" if again is None else "retry"
             if isinstance(error, DeviceError):
                 remedy = "devices"
-            elif not isinstance(error, VoiceChangerError):
+            elif not isinstance(error, (VoiceChangerError, OSError)):
                 remedy = "doctor"
             detail = str(error) or type(error).__name__
-            self.trouble.emit(Trouble(headline, detail, remedy))
+            self.trouble.emit(Trouble(headline, detail, remedy, again))
 
         return tell
 
-    def report(self, headline: str, error: BaseException) -> None:
-        """Another part of the window has failed."""
-        self._failed(headline)(error)
+    def report(self, headline: str, error: BaseException, again: Again | None = None) -> None:
+        """Another part of the window has failed; `again` tries once more."""
+        self._failed(headline, again)(error)
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

@@ -15,24 +15,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.config import StreamConfig, VoiceParams
+from core.config import VoiceParams
 from core.errors import ConfigError, VoiceFileError
 from gui.settings import VIRTUAL, Devices
 from realtime.backend import AudioBackend, Device
 
 MakeBackend = Callable[[Devices, int], AudioBackend]
 """Of the devices chosen and the voice's rate. Called in the sound's process, so it must pickle."""
+CHECKPOINTS = (".ckpt", ".pt")
 DEMO = Path(__file__).parents[1] / "core" / "assets" / "demo.flac"
 
 
 @dataclass(frozen=True)
 class VoiceInfo:
-    """A voice as the app shows it. live: it can be spoken with; else it converts files."""
+    """A voice as the app shows it. live: can be spoken with. imported: not trained by moksori."""
 
     name: str
     path: Path
     speakers: tuple[str, ...]
     live: bool
+    imported: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Line:
 
 def list_voices() -> list[VoiceInfo]:
     """The embedded ones first. A broken file is left out."""
+    from core.diff_svc.foreign import read_foreign_config
     from core.voice import (
         NATIVE,
         embedded_voices,
@@ -57,13 +60,18 @@ def list_voices() -> list[VoiceInfo]:
     )
 
     found = []
-    for name, path in {**embedded_voices(), **imported_voices()}.items():
+    every = {**embedded_voices(), **imported_voices()}
+    names = {path: name for name, path in every.items()}  # the last: a file's without its step
+    for path, name in names.items():
         try:
             if kind_of(read_metadata(path)) != NATIVE:
-                found.append(VoiceInfo(name, path, (name,), False))
+                foreign = read_foreign_config(path)
+                count, live = foreign.speakers, bool(foreign.content)
+                named = [name] if count == 1 else [f"{name} {n + 1}" for n in range(count)]
+                found.append(VoiceInfo(name, path, tuple(named), live, imported=True))
                 continue
             config = read_config(path)
-        except VoiceFileError:
+        except (VoiceFileError, ConfigError):
             continue
         speakers = tuple(speaker.name for speaker in config.speakers)
         found.append(VoiceInfo(name, path, speakers, True))
@@ -168,66 +176,106 @@ def examine() -> list[Line]:
 def render_sample(voice: Path, params: VoiceParams, seconds: float = 4.0) -> Path:
     """The packaged recording in that voice, as a file."""
     from core.audio import load_mono, save_audio
-    from core.voice import VoiceModel
-    from offline.convert import convert_file
+    from offline.convert_any import file_converter
 
     folder = Path(tempfile.mkdtemp(prefix="moksori-sample-"))
     wave, rate = load_mono(DEMO)
     save_audio(folder / "source.wav", wave[: round(seconds * rate)], rate)
     target = folder / "sample.wav"
-    convert_file(VoiceModel.load(voice), folder / "source.wav", target, params, StreamConfig())
+    file_converter(voice, params)(folder / "source.wav", target, lambda share: None)
     return target
 
 
-def import_from(path: Path) -> list[str]:
-    """Takes in what was dropped: a voice file, a checkpoint or its folder. What was found, by line.
+def holds_voice(path: Path) -> bool:
+    """Whether that looks like something to import, not like audio; quick."""
+    if path.is_dir():
+        return any(p.suffix in CHECKPOINTS for at in ("*", "*/*") for p in path.glob(at))
+    return path.suffix in (".safetensors", *CHECKPOINTS)
 
-    VoiceFileError says exactly what is missing.
+
+def import_from(path: Path, replacing: bool = False) -> list[str]:
+    """Takes in what was dropped: a voice file, a checkpoint or a folder. What was found, by line.
+
+    VoiceFileError says exactly what is missing. Of a folder with several voices all that are whole.
+    replacing: a voice file of that name may be there already, as of the same training.
     """
-    from core.voice import own_folder, read_metadata
-    from offline.import_voice import import_voice
+    from core.errors import VoiceChangerError
 
     if path.suffix == ".safetensors":
-        read_metadata(path)
-        own_folder().mkdir(parents=True, exist_ok=True)
-        target = own_folder() / path.name
-        if target.resolve() != path.resolve():
-            shutil.copyfile(path, target)
-        return [f"{path.stem}: {target}"]
-    checkpoint = _checkpoint(path)
+        return _take_in(path, replacing)
+    lines: list[str] = []
+    errors: list[VoiceChangerError] = []
+    for checkpoint in _checkpoints(path):
+        try:
+            lines += _import(checkpoint)
+        except VoiceChangerError as error:  # or it is a vocoder's; they lie beside the voices
+            errors.append(error)
+    if not lines:
+        raise errors[0]
+    return lines
+
+
+def _take_in(path: Path, replacing: bool) -> list[str]:
+    """A voice file is loaded once, whole, then copied to the others."""
+    from core.diff_svc.wish import load_foreign
+    from core.voice import NATIVE, VoiceModel, kind_of, own_folder, read_metadata
+
+    kind = kind_of(read_metadata(path))
+    VoiceModel.load(path) if kind == NATIVE else load_foreign(path, kind)
+    target = own_folder() / path.name
+    if target.resolve() == path.resolve():
+        return []
+    if target.exists() and not replacing:
+        raise VoiceFileError(
+            f"there is a voice file {path.name} already, in {own_folder()}; rename this one, or"
+            " take that one away"
+        )
+    own_folder().mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+    return []
+
+
+def _import(checkpoint: Path) -> list[str]:
+    from offline.import_voice import import_voice
+
     args = argparse.Namespace(
         family="diff-svc" if checkpoint.suffix == ".ckpt" else "diffusion-svc",
         checkpoint=checkpoint,
         config=None,
-        hubert=_beside(checkpoint, "hubert*"),
-        vocoder=_beside(checkpoint, "nsf_hifigan*"),
+        hubert=_near(checkpoint, "hubert*"),
+        vocoder=_near(checkpoint, "nsf_hifigan*"),
         name=None,
         exact=False,
         quick=False,
     )
-    return import_voice(args)
+    return import_voice(args)[:-1]  # the last says where it was written
 
 
-def _checkpoint(path: Path) -> Path:
-    """The newest checkpoint of a folder, or the file itself."""
+def _checkpoints(path: Path) -> list[Path]:
+    """The file itself; of a folder the newest of each folder with a config, two levels deep."""
     if path.is_file():
-        if path.suffix not in (".ckpt", ".pt"):
+        if path.suffix not in CHECKPOINTS:
             raise VoiceFileError(
                 f"{path.name} is no voice; expected a .safetensors voice of moksori, or a .ckpt or"
                 " .pt checkpoint with its config.yaml beside it"
             )
-        return path
-    found = [*path.glob("*.ckpt"), *(p for p in path.glob("*.pt") if "hubert" not in p.name)]
+        return [path]
+    found = [p for at in ("*", "*/*", "*/*/*") for p in path.glob(at) if p.suffix in CHECKPOINTS]
+    found = [p for p in found if not p.name.startswith("hubert")]
     if not found:
         raise VoiceFileError(
             f"the folder {path.name} holds no checkpoint; expected a .ckpt (diff-svc) or .pt"
             " (diffusion-svc) file and its config.yaml"
         )
-    return max(found, key=lambda p: p.stat().st_mtime)
+    newest = {p.parent: p for p in sorted(found, key=lambda p: p.stat().st_mtime)}
+    whole = [p for p in newest.values() if (p.parent / "config.yaml").is_file()]
+    return whole or list(newest.values())[:1]
 
 
-def _beside(checkpoint: Path, pattern: str) -> Path | None:
-    found: Sequence[Path] = sorted(checkpoint.parent.glob(pattern))
+def _near(checkpoint: Path, pattern: str) -> Path | None:
+    """Beside the checkpoint, or beside its folder as diff-svc keeps it."""
+    folder = checkpoint.parent
+    found: Sequence[Path] = [*sorted(folder.glob(pattern)), *sorted(folder.parent.glob(pattern))]
     return found[0] if found else None
 
 

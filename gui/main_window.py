@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtCore import QByteArray, QTimer
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QHBoxLayout,
@@ -19,7 +19,8 @@ from PyQt6.QtWidgets import (
 )
 
 from gui import engine, style
-from gui.controller import SessionController
+from gui.collector import Collector
+from gui.controller import SessionController, Trouble
 from gui.engine import MakeBackend
 from gui.hotkeys import Hotkeys
 from gui.i18n import WORDS, bind, tr
@@ -34,7 +35,6 @@ from gui.settings import Devices, Preset, SettingsStore
 from gui.widgets.bar import ErrorBar
 from gui.widgets.basics import button, card, icon_button, label, row
 from gui.widgets.spectrum import warm
-from realtime.priority import calm_collector
 
 PAGES = (("Live", "mic"), ("Files", "files"), ("Train", "graduation-cap"),
          ("Settings", "settings"))  # fmt: skip
@@ -56,13 +56,13 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("moksori")
         self.setMinimumSize(1000, 640)
         self.resize(1180, 760)
+        self.restoreGeometry(QByteArray.fromHex(self.settings.window.encode()))
         self.setAcceptDrops(True)
+        self.collector = Collector(self)
         self.jobs = Jobs(self, threads=2)
         self.controller = SessionController(make_backend, self.settings.devices, self)
-        self.controller.params, self.controller.quality = (
-            self.settings.params,
-            self.settings.quality,
-        )
+        self.controller.params = self.settings.params
+        self.controller.qualities = {False: self.settings.quality, True: self.settings.pace}
         self.controller.suppress = self.settings.suppress and engine.suppression_is_there()
         self.live = LivePage(self.controller)
         self.files = FilesPage(self.controller)
@@ -89,7 +89,9 @@ class MainWindow(QMainWindow):
 
     def _begin(self) -> None:
         """After the window is shown: what is slow."""
-        self.jobs.run(_warm, None, lambda error: None)
+        self.collector.spare()
+        spare = self.collector.spare
+        self.jobs.run(warm, lambda done: spare(), lambda error: None)  # what the first sound loads
         self.controller.find_voices(self.settings.voice)
         self.options.look()
         if self.hotkeys.possible:  # else the settings say which keys there are
@@ -152,6 +154,7 @@ class MainWindow(QMainWindow):
         self.controller.trouble.connect(self.bar.tell)
         self.controller.mended.connect(self.bar.clear)
         self.controller.recorded.connect(lambda path: self.tell(tr("Recorded: {path}", path=path)))
+        self.controller.began_anew.connect(self._tell_anew)
         self.bar.mend.connect(self._mend)
         self.hotkeys.bypass.connect(self.live.bypass.click)
         self.hotkeys.mute.connect(self.live.mute.click)
@@ -166,6 +169,8 @@ class MainWindow(QMainWindow):
         self.options.welcome_wanted.connect(self.show_welcome)
         self.welcome.finished.connect(self._welcomed)
         self.train.exported.connect(self._exported)
+        if (hints := QGuiApplication.styleHints()) is not None:
+            hints.colorSchemeChanged.connect(self._follow_system)
 
     def show_page(self, at: int) -> None:
         """0 live, 1 files, 2 train, 3 settings."""
@@ -187,12 +192,13 @@ class MainWindow(QMainWindow):
         if start:
             self.controller.start()
 
-    def _mend(self, remedy: str) -> None:
-        if remedy == "retry":
-            self.controller.start()
+    def _mend(self, trouble: Trouble) -> None:
+        if trouble.remedy == "retry":
+            if trouble.again is not None:
+                trouble.again()
             return
         self.show_page(3)
-        if remedy == "doctor":
+        if trouble.remedy == "doctor":
             self.options.run_doctor()
         else:
             self.options.look()
@@ -202,6 +208,10 @@ class MainWindow(QMainWindow):
         """Good news."""
         self.note_words.setText(words)
         self.note.show()
+
+    def _tell_anew(self, voice: str) -> None:
+        words = "{name} speaks in other lengths, so the sound began anew with it."
+        self.tell(tr(words, name=voice))
 
     # What is remembered
 
@@ -215,10 +225,12 @@ class MainWindow(QMainWindow):
             self.settings,
             voice=voice.name if voice is not None else self.settings.voice,
             params=self.controller.params,
-            quality=self.controller.quality,
+            quality=self.controller.qualities[False],
+            pace=self.controller.qualities[True],
             suppress=self.controller.suppress,
             train_on=self.train.on.isChecked(),
             devices=self.controller.devices,
+            window=self.saveGeometry().toHex().data().decode(),
         )
         self.store.save(self.settings)
 
@@ -238,6 +250,11 @@ class MainWindow(QMainWindow):
         self.train.redress()
         self.options.show_looks(theme, self.settings.language)
         self.remember()
+
+    def _follow_system(self) -> None:
+        """It has turned light, or dark."""
+        if self.settings.theme == "system" and self.isVisible():
+            self.use_theme("system")
 
     def use_language(self, language: str) -> None:
         """system, en or ko."""
@@ -283,22 +300,26 @@ class MainWindow(QMainWindow):
         for url in mime.urls() if mime is not None else ():
             self.import_voice(Path(url.toLocalFile()))
 
-    def import_voice(self, path: Path) -> None:
+    def import_voice(self, path: Path, replacing: bool = False) -> None:
         """Checks it; then it is a card, or the bar says what is missing."""
 
         def done(lines: list[str]) -> None:
-            self.tell(tr("Imported: {name}", name=path.name) + "\n" + "\n".join(lines))
+            more = "It brought no vocoder; the embedded one will speak."
+            bare = any(line.startswith("vocoder: none") for line in lines)
+            self.tell(tr("Imported: {name}", name=path.name) + (f"\n{tr(more)}" if bare else ""))
             self.controller.find_voices(self.settings.voice)
 
         def failed(error: BaseException) -> None:
-            self.controller.report("That is no voice that can be imported.", error)
+            self.note.hide()
+            again = partial(self.import_voice, path, replacing)
+            self.controller.report("That is no voice that can be imported.", error, again)
 
         self.tell(tr("Checking {name} ...", name=path.name))
-        take_in = partial(engine.import_from, path)
+        take_in = partial(engine.import_from, path, replacing)
         self.jobs.run(partial(self.controller.workshop.run, take_in), done, failed)
 
     def _exported(self, path: str) -> None:
-        self.import_voice(Path(path))
+        self.import_voice(Path(path), replacing=True)
 
     # The end
 
@@ -312,12 +333,7 @@ class MainWindow(QMainWindow):
         self.controller.close()
         self.jobs.close()
         self.hotkeys.close()
+        self.collector.close()
         WORDS.forget()
         if event is not None:
             event.accept()
-
-
-def _warm() -> None:
-    """What the first sound loads is loaded before it; the collector then leaves it alone."""
-    warm()
-    calm_collector()

@@ -7,17 +7,18 @@ interpreter. Two Engines at most: one for the sound, one for what else needs the
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from core.config import StreamConfig, VoiceParams
 from core.errors import VoiceChangerError
 from gui.engine import MakeBackend
-from gui.settings import Devices
+from gui.settings import Devices, Pace
 from gui.trials import Silence
 from realtime.backend import AudioBackend
 from realtime.glimpse import Glimpse
@@ -77,30 +78,55 @@ def started(session: RemoteSession) -> RemoteSession:
 
 @dataclass(frozen=True)
 class Order:
-    """A converter to make."""
+    """A converter to make. stream: a Pace where the voice is an imported one."""
 
     voice: Path
-    stream: StreamConfig
+    stream: StreamConfig | Pace
     params: VoiceParams
     suppress: bool = False
 
 
 # From here on: in the sound's process.
 
-_loaded: tuple[Path, Any] | None = None
-
 
 def make_converter(order: Order) -> Any:
     """The voice loaded last stays loaded."""
-    global _loaded
-    from core.streaming.converter import StreamingConverter
-    from core.voice import VoiceModel
     from realtime.suppress import Suppressed
 
-    if _loaded is None or _loaded[0] != order.voice:
-        _loaded = order.voice, VoiceModel.load(order.voice)
-    made = StreamingConverter(_loaded[1], order.stream, order.params)
+    voice = _voice(order.voice, order.voice.stat().st_mtime_ns)
+    if isinstance(order.stream, Pace):
+        made = _imported(voice, order.stream, order.params)
+    else:
+        made = _own(voice, order.stream, order.params)
     return Suppressed(made) if order.suppress else made
+
+
+def _own(voice: Any, stream: StreamConfig, params: VoiceParams) -> Any:
+    from core.streaming.converter import StreamingConverter
+    from core.threads import use_threads
+
+    use_threads(1)
+    return StreamingConverter(voice, stream, params)
+
+
+def _imported(voice: Any, pace: Pace, params: VoiceParams) -> Any:
+    from core.diff_svc.converter import ForeignConverter
+    from core.diff_svc.live import live_stream
+    from core.threads import use_threads
+
+    use_threads(max(1, (os.cpu_count() or 1) - 1))  # a core stays the window's
+    stream = live_stream(voice.config.mel, pace.block, pace.lookahead)
+    steps = min(pace.steps, voice.config.k_step)
+    return ForeignConverter(voice, replace(stream, steps=steps), params)
+
+
+@lru_cache(maxsize=1)
+def _voice(path: Path, written: int) -> Any:
+    from core.diff_svc.wish import load_foreign
+    from core.voice import NATIVE, VoiceModel, kind_of, read_metadata
+
+    kind = kind_of(read_metadata(path))
+    return VoiceModel.load(path) if kind == NATIVE else load_foreign(path, kind)
 
 
 def load(order: Order) -> None:

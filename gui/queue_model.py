@@ -115,6 +115,8 @@ class FileQueue(QAbstractTableModel):
             if "convert" not in order:
                 return
             self._process = self._start()
+            if self.paused:
+                self._order(pause=True)
         self._process.write((json.dumps(order) + "\n").encode())
 
     def _start(self) -> QProcess:

@@ -26,6 +26,25 @@ QUALITIES = (
 
 
 @dataclass(frozen=True)
+class Pace:
+    """What a StreamConfig is to a voice of moksori, to an imported one; in seconds."""
+
+    block: float
+    lookahead: float
+    steps: int
+
+
+PACES = (
+    Pace(0.15, 0.05, 8),
+    Pace(0.25, 0.1, 10),
+    Pace(0.5, 0.1, 10),
+    Pace(0.75, 0.1, 10),
+    Pace(1.0, 0.2, 12),
+)
+"""The same for imported voices: later, and less to compute for each second."""
+
+
+@dataclass(frozen=True)
 class Devices:
     """By id, "" for the system's default (monitor: none). rate: Hz, 0 for the voice's own."""
 
@@ -47,7 +66,10 @@ class Preset:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything remembered between starts. quality: a place in QUALITIES. suppress: the noise."""
+    """Everything remembered between starts. suppress: the noise.
+
+    quality: a place in QUALITIES; pace: in PACES. window: its place and size, as Qt tells them.
+    """
 
     language: str = "system"
     theme: str = "system"
@@ -56,15 +78,18 @@ class Settings:
     voice: str = "embedded"
     params: VoiceParams = field(default_factory=VoiceParams)
     quality: int = 1
+    pace: int = 2
     suppress: bool = False
     presets: tuple[Preset, ...] = ()
     train_on: bool = False
+    window: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.quality < len(QUALITIES):
-            raise ConfigError(
-                f"quality must lie between 0 and {len(QUALITIES) - 1}, got {self.quality}"
-            )
+        for name in ("quality", "pace"):
+            if not 0 <= getattr(self, name) < len(QUALITIES):
+                raise ConfigError(
+                    f"{name} must lie between 0 and {len(QUALITIES) - 1}, got {getattr(self, name)}"
+                )
 
 
 class SettingsStore:

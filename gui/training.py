@@ -22,6 +22,7 @@ from realtime.priority import lower_priority
 ROOT = Path(__file__).parents[1]
 EVENTS, ERRORS, MARK = "app-events.jsonl", "app-errors.txt", "app-process.json"
 POLL_MS = 250
+PIECE = 1 << 16  # bytes of events told at once, lest the window wait for a long training's
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class TrainingProcess(QObject):
         with contextlib.suppress(OSError):
             with (self._place / EVENTS).open("rb") as file:
                 file.seek(self._read)
-                data = file.read()
+                data = file.read(PIECE)
             whole = data[: data.rfind(b"\n") + 1]
             self._read += len(whole)
             for line in whole.splitlines():

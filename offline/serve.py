@@ -8,7 +8,6 @@ Orders come as JSON lines on stdin: {"convert": ID, "source", "target", "voice" 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import threading
@@ -19,11 +18,9 @@ from typing import Any
 
 import torch
 
-from core.config import StreamConfig, VoiceParams, from_dict
+from core.config import VoiceParams, from_dict
 from core.errors import VoiceChangerError
-from core.voice import NATIVE, VoiceModel, kind_of, read_metadata
-from offline.convert import Progress, convert_file
-from offline.import_voice import FileConverter, foreign_converter
+from offline.convert_any import file_converter
 
 
 class _CancelledError(Exception):
@@ -82,12 +79,11 @@ def serve() -> None:
     """Until stdin ends."""
     desk = _Desk()
     threading.Thread(target=desk.read, daemon=True).start()
-    converters = _Converters()
     while (order := desk.orders.get()) is not None:
-        _serve_one(order, desk, converters)
+        _serve_one(order, desk)
 
 
-def _serve_one(order: _Order, desk: _Desk, converters: _Converters) -> None:
+def _serve_one(order: _Order, desk: _Desk) -> None:
     last = -1.0
 
     def progress(share: float) -> None:
@@ -101,7 +97,7 @@ def _serve_one(order: _Order, desk: _Desk, converters: _Converters) -> None:
         desk.check(order.id)
         _say("start", order.id)
         order.target.parent.mkdir(parents=True, exist_ok=True)
-        done = converters.get(order)(order.source, order.target, progress)
+        done = file_converter(order.voice, order.params)(order.source, order.target, progress)
     except _CancelledError:
         _say("cancelled", order.id)
     except (VoiceChangerError, OSError) as error:
@@ -114,46 +110,6 @@ def _serve_one(order: _Order, desk: _Desk, converters: _Converters) -> None:
             compute_seconds=done.compute_seconds,
             clipped=done.clipped,
         )
-
-
-class _Converters:
-    """The voice used last stays loaded."""
-
-    def __init__(self) -> None:
-        self._path: Path | None = None
-        self._voice: VoiceModel | None = None
-
-    def get(self, order: _Order) -> FileConverter:
-        """What converts this order's file."""
-        params = order.params
-        if kind_of(read_metadata(order.voice)) != NATIVE:
-            return foreign_converter(order.voice, _foreign_options(params))
-        if self._voice is None or self._path != order.voice:
-            self._path, self._voice = order.voice, VoiceModel.load(order.voice)
-        voice = self._voice
-
-        def convert(source: Path, target: Path, progress: Progress) -> Any:
-            return convert_file(voice, source, target, params, StreamConfig(), False, progress)
-
-        return convert
-
-
-def _foreign_options(params: VoiceParams) -> argparse.Namespace:
-    return argparse.Namespace(
-        shift=params.pitch_shift,
-        steps=None,
-        sampler=None,
-        precision=None,
-        compute=None,
-        exact=False,
-        gate_db=params.gate_db,
-        gain_db=params.gain_db,
-        seed=0,
-        speaker=None,
-        like_live=False,
-        level=None,
-        retrieval=None,
-    )
 
 
 def _say(event: str, id: int, **more: object) -> None:

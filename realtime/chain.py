@@ -97,7 +97,8 @@ class Chain:
             self._left_out = False
             self.processor.reset()
         self._settling = max(0, self._settling - 1)
-        self._hand_over(params)
+        if self._next is None:  # else they are the next one's, and may be nothing to this
+            self._hand_over(params)
         if hasattr(self.processor, "steps"):
             self.processor.steps = effort
         wet = self._push(block)

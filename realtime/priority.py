@@ -3,7 +3,8 @@
 Asking is free and may be refused; sound then runs as any program does. Neither is an error.
 Linux: a nice value of -11, as sound servers have; left to the threads made from now on, too. Nice
 values weigh only within a login or terminal where the kernel groups programs by it, so the threads
-of the sound itself, which take part of one core, ask to run in real time.
+of the sound itself, which take part of one core, ask to run in real time; so does the thread of a
+window, behind them.
 macOS: the same. Windows: the class "high", and a timer of 1 ms, for it wakes threads by 15.6 ms.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 NICE, NICEST = -11, 19
-REAL_TIME = 5  # of 1 to 99: above every program, below what the system itself needs
+SOUND, WINDOW = 5, 1  # of 1 to 99: above every program, below what the system itself needs
 TIMER_MS = 1
 _HIGH_PRIORITY_CLASS, _BELOW_NORMAL_PRIORITY_CLASS = 0x80, 0x4000
 _SET_INFORMATION = 0x0200
@@ -41,8 +42,9 @@ def raise_priority() -> Priority:
 
 
 @contextmanager
-def real_time() -> Iterator[bool]:
-    """Threads made within run before all other programs; yields whether the system allows it.
+def real_time(rank: int = SOUND, alone: bool = False) -> Iterator[bool]:
+    """The calling thread, and unless `alone` those it makes within, run before all other programs;
+    yields whether the system allows it.
 
     Linux only: elsewhere the sound's libraries see to their own threads.
     """
@@ -50,8 +52,9 @@ def real_time() -> Iterator[bool]:
         yield False
         return
     before = os.sched_getscheduler(0), os.sched_getparam(0)  # of the calling thread
+    kind = os.SCHED_RR | (os.SCHED_RESET_ON_FORK if alone else 0)
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(REAL_TIME))
+        os.sched_setscheduler(0, kind, os.sched_param(rank))
     except OSError:
         yield False
         return

@@ -22,6 +22,7 @@ from core.config import VoiceParams
 from core.errors import VoiceChangerError
 from realtime.host import Listener, MakeSession, serve
 from realtime.plan import BlockProcessor
+from realtime.priority import WINDOW, real_time
 from realtime.session import LiveSession, SessionEvent
 from realtime.sound import SoundParams
 from realtime.stats import LiveStats, SessionState
@@ -115,6 +116,10 @@ class Engine:
             self._answers[number].put((None, self._death()))
 
     def _read(self) -> None:
+        with real_time(WINDOW, alone=True):  # it shares the interpreter with the window's thread
+            self._read_all()
+
+    def _read_all(self) -> None:
         while True:
             try:
                 number, word, value, error = self._pipe.recv()

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import VoiceParams
-from core.errors import ConfigError, DeviceError, VoiceChangerError
+from core.errors import ConfigError, DeviceError, MisfitError, VoiceChangerError
 from realtime.backend import AudioBackend
 from realtime.chain import Chain
 from realtime.plan import BlockProcessor, plan_session
@@ -191,14 +191,14 @@ class LiveSession:
         """Another voice takes over while sound runs: `load` makes it and it is warmed up, both in
         the caller's thread, which should not be the GUI's.
 
-        It has to have the same rate, block and latency. It fades in without a gap ("switched"). An
-        error of `load` is raised here, and the old voice goes on.
+        It has to have the same rate, block and latency, else a MisfitError tells. It fades in
+        without a gap ("switched"). An error of `load` is raised here, and the old voice goes on.
         """
         following = load()
         for name in ("sample_rate", "block", "latency"):
             now, then = getattr(self.processor, name), getattr(following, name)
             if now != then:
-                raise ConfigError(
+                raise MisfitError(
                     f"the other voice has a {name} of {then}, this one {now}; stop the session and"
                     " start it with the other"
                 )

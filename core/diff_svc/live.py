@@ -66,13 +66,14 @@ class LiveVoice(Protocol):
     ) -> tuple[Tensor, Tensor]: ...
 
 
-def live_stream(form: MelFormat) -> StreamConfig:
-    """The block, context and lookahead that suit imported voices, in frames of the format."""
-    block, context, lookahead = (
-        max(1, math.floor(seconds * form.frame_rate + 0.5))
-        for seconds in (_BLOCK, _CONTEXT, _LOOKAHEAD)
+def live_stream(
+    form: MelFormat, block: float = _BLOCK, lookahead: float = _LOOKAHEAD
+) -> StreamConfig:
+    """Seconds of block and lookahead, and the context that suits imported voices, in frames."""
+    frames = [max(1, math.floor(s * form.frame_rate + 0.5)) for s in (block, _CONTEXT, lookahead)]
+    return StreamConfig(
+        block_frames=frames[0], context_frames=frames[1], lookahead_frames=frames[2]
     )
-    return StreamConfig(block_frames=block, context_frames=context, lookahead_frames=lookahead)
 
 
 class Told(NamedTuple):

@@ -100,7 +100,7 @@ def settings_of(checkpoint: Path, config: Path | None = None) -> Settings:
     if not path.is_file():
         raise VoiceFileError(
             f"{checkpoint}: no config.yaml beside it; diff-svc saves one in the voice's folder,"
-            " name it with --config"
+            " put it there or name it with --config"
         )
     return Settings(read_config_file(path), path)
 

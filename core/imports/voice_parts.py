@@ -25,7 +25,8 @@ from core.imports.checkpoint import (
 
 HUBERT_WANTED = (
     "expected the content encoder hubert_soft.pt (hubert-soft-0d54a1f4.pt of bshall/hubert, the"
-    " file that diff-svc keeps in checkpoints/hubert); name it with --hubert"
+    " file that diff-svc keeps in checkpoints/hubert); put it beside the checkpoint, or name it"
+    " with --hubert"
 )
 _CONFIGS = ("config.json", "config.yaml")
 _NO_WEIGHTS = {".json", ".yaml", ".yml", ".txt", ".md", ".zip"}

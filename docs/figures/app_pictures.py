@@ -28,6 +28,7 @@ from PyQt6.QtWidgets import QApplication, QScrollArea  # noqa: E402
 from core.errors import DeviceError  # noqa: E402
 from gui import engine  # noqa: E402
 from gui.controller import Phase  # noqa: E402
+from gui.i18n import tr  # noqa: E402
 from gui.main_window import MainWindow  # noqa: E402
 from gui.settings import Devices, SettingsStore  # noqa: E402
 from realtime.backend import Device  # noqa: E402
@@ -97,11 +98,15 @@ def draw(
     if seldom:
         keep("files_empty")
     window.files.folder = scratch / language
+    entries = len(window.files.queue.entries)
     window.files.add_paths([engine.DEMO])
+    wait(lambda: len(window.files.queue.entries) > entries)
     wait(lambda: not window.files.queue.busy)
     window.files.table.selectRow(0)
     wait(lambda: bool(window.files.result_wave.bars.max() > 0))
     keep("files")
+    for area in window.options.findChildren(QScrollArea):
+        area.verticalScrollBar().setValue(0)
     for at, name in ((2, "train"), (3, "settings")):
         window.show_page(at)
         keep(name)
@@ -117,7 +122,7 @@ def draw_seldom(window: MainWindow, keep: Callable[[str], None]) -> None:
     knobs.verticalScrollBar().setValue(knobs.verticalScrollBar().maximum())
     keep("live_end")
     knobs.verticalScrollBar().setValue(0)
-    error = DeviceError("the microphone is in use by another program; close it, or choose another")
+    error = DeviceError("no sound device to play on; plug one in or start the server")
     window.controller.report("The sound could not be started.", error)
     keep("error")
     window.bar.clear()
@@ -138,7 +143,7 @@ def draw_seldom(window: MainWindow, keep: Callable[[str], None]) -> None:
         window.welcome._go(step)
         keep(f"welcome_{step}")
     window._welcomed(False)
-    window.tell("Imported: anna_20000\nanna: 1 speaker, 44.1 kHz, causal")
+    window.tell(tr("Imported: {name}", name="anna.safetensors"))
     keep("note")
     window.note.hide()
 

@@ -192,11 +192,9 @@ KOREAN: dict[str, str] = {
     "You can change it at any time, also while you speak.": "말하는 중에도 바꿀 수 있습니다.",
     "Your own voice": "내 목소리 비율",
     "compute": "계산",
-    "converts files only": "파일 변환 전용",
     "devices": "장치",
     "gpu": "GPU",
     "threads": "스레드",
-    "too slow for {n} s; choose more speed": "{n}초 동안 느렸습니다. 더 빠르게 하세요",
     "voices": "목소리",
     "{kept} s kept, {lost} s left out": "{kept}초 남김, {lost}초 제외",
     "{n} min left": "{n}분 남음",
@@ -204,5 +202,18 @@ KOREAN: dict[str, str] = {
     "{name} (not there)": "{name} (없음)",
     "{name} is there; choose it in the other program.": (
         "{name}이(가) 준비됐습니다. 다른 프로그램에서 고르세요."
+    ),
+    "Only with voices of moksori": "moksori 목소리에만 있습니다",
+    "It holds no content encoder; import it again with one.": (
+        "내용 인코더가 없습니다. 인코더와 함께 다시 가져오세요."
+    ),
+    "Too slow for {n} s: move this towards best.": (
+        "{n}초 동안 느렸습니다. 최고 품질 쪽으로 옮기세요."
+    ),
+    "{name} speaks in other lengths, so the sound began anew with it.": (
+        "{name}의 블록 길이가 달라 소리를 다시 시작했습니다."
+    ),
+    "It brought no vocoder; the embedded one will speak.": (
+        "딸린 보코더가 없어 내장 보코더로 말합니다."
     ),
 }

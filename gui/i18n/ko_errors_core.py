@@ -117,10 +117,12 @@ CORE: dict[str, str] = {
     ),
     "{}: expected feature_extractor.conv0.weight, found {}; expected the content encoder"
     " hubert_soft.pt (hubert-soft-0d54a1f4.pt of bshall/hubert, the file that diff-svc keeps in"
-    " checkpoints/hubert); name it with --hubert": (
+    " checkpoints/hubert); put it beside the checkpoint, or"
+    " name it with --hubert": (
         "{}: feature_extractor.conv0.weight가 있어야 하는데 {}이(가) 있습니다. 내용 인코더"
         " hubert_soft.pt(bshall/hubert의 hubert-soft-0d54a1f4.pt, diff-svc의 checkpoints/hubert에"
-        " 있는 파일)가 필요합니다. --hubert로 지정하세요"
+        " 있는 파일)가 필요합니다. 체크포인트 옆에 두거나"
+        " --hubert로 지정하세요"
     ),
     "{}: expected finite samples, but a sample at {} s is NaN or infinite; export the recording"
     " again": ("{}: {}초에 잘못된 값(NaN, 무한대)이 있습니다. 녹음을 다시 내보내세요"),
@@ -150,15 +152,16 @@ CORE: dict[str, str] = {
     ),
     "{}: no .pt in or below this folder; expected the content encoder hubert_soft.pt"
     " (hubert-soft-0d54a1f4.pt of bshall/hubert, the file that diff-svc keeps in"
-    " checkpoints/hubert); name it with --hubert": (
+    " checkpoints/hubert); put it beside the checkpoint, or"
+    " name it with --hubert": (
         "{}: 이 폴더와 그 아래에 .pt 파일이 없습니다. 내용 인코더 hubert_soft.pt(bshall/hubert의"
         " hubert-soft-0d54a1f4.pt, diff-svc의 checkpoints/hubert에 있는 파일)가 필요합니다."
-        " --hubert로 지정하세요"
+        " 체크포인트 옆에 두거나 --hubert로 지정하세요"
     ),
-    "{}: no config.yaml beside it; diff-svc saves one in the voice's folder, name it with"
-    " --config": (
-        "{}: 옆에 config.yaml이 없습니다. diff-svc가 목소리 폴더에 저장한 것을 --config로"
-        " 지정하세요"
+    "{}: no config.yaml beside it; diff-svc saves one in the voice's folder, put it"
+    " there or name it with --config": (
+        "{}: 옆에 config.yaml이 없습니다. diff-svc가 목소리 폴더에 저장한 것을 옆에 두거나"
+        " --config로 지정하세요"
     ),
     "{}: no content encoder is beside it; {}": "{}: 옆에 내용 인코더가 없습니다. {}",
     "{}: no such file; check the path": "{}: 파일이 없습니다. 경로를 확인하세요",
@@ -244,9 +247,11 @@ CORE_PARTS: dict[str, str] = {
     "denoising network": "디노이저",
     "does not belong to what stands above it": "위의 내용과 이어지지 않습니다",
     "expected the content encoder hubert_soft.pt (hubert-soft-0d54a1f4.pt of bshall/hubert, the"
-    " file that diff-svc keeps in checkpoints/hubert); name it with --hubert": (
+    " file that diff-svc keeps in checkpoints/hubert); put it beside the checkpoint, or"
+    " name it with --hubert": (
         "내용 인코더 hubert_soft.pt(bshall/hubert의 hubert-soft-0d54a1f4.pt, diff-svc의"
-        " checkpoints/hubert에 있는 파일)가 필요합니다. --hubert로 지정하세요"
+        " checkpoints/hubert에 있는 파일)가 필요합니다. 체크포인트 옆에 두거나"
+        " --hubert로 지정하세요"
     ),
     "f0 estimator": "음높이 추정기",
     "get moksori again: a voice file of the package is missing or damaged": (

@@ -84,7 +84,6 @@ LIVE: dict[str, str] = {
         "잡음 제거는 {}에서 {} Hz 사이에서 되는데, 이 목소리는 {} Hz입니다."
         " 잡음 제거(--suppress-noise)를 끄세요"
     ),
-    "quality must lie between 0 and {}, got {}": "품질은 0에서 {} 사이여야 하는데 {}입니다",
     "slack_seconds must not be negative, got {}": "slack_seconds는 음수일 수 없는데 {}입니다",
     "the answer to {}, {}, cannot leave the engine ({})": (
         "{}에 대한 답({})을 엔진에서 꺼낼 수 없습니다({})"
@@ -99,6 +98,9 @@ LIVE: dict[str, str] = {
     "the engine's process has ended (exit code {}); start again, and try another device if it"
     " ends again": (
         "엔진 프로세스가 끝났습니다(종료 코드 {}). 다시 시작하고, 또 끝나면 다른 장치를 고르세요"
+    ),
+    "there is a voice file {} already, in {}; rename this one, or take that one away": (
+        "{1}에 목소리 파일 {0}이(가) 이미 있습니다. 이 파일의 이름을 바꾸거나 그 파일을 치우세요"
     ),
     "the folder {} holds no checkpoint; expected a .ckpt (diff-svc) or .pt (diffusion-svc) file"
     " and its config.yaml": (
@@ -157,6 +159,7 @@ LIVE: dict[str, str] = {
         "{}: 목소리가 아닙니다. moksori의 .safetensors 목소리나, config.yaml이 옆에 있는 .ckpt·.pt"
         " 체크포인트가 필요합니다"
     ),
+    "{} must lie between 0 and {}, got {}": "{} 값은 0에서 {} 사이여야 하는데 {}입니다",
     "{} must lie between 1 and 1024, got {}": "{} 값은 1에서 1024 사이여야 하는데 {}입니다",
     "{} must lie between {} and {}, got {}": "{} 값은 {}에서 {} 사이여야 하는데 {}입니다",
     "{} of {} chirps came back; turn the loudspeaker up, hold the microphone to it, or join the"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QModelIndex, QPersistentModelIndex, Qt, QUrl
@@ -17,8 +18,9 @@ from PyQt6.QtWidgets import (
 )
 
 from core.audio import WRITABLE
-from core.errors import AudioFileError
+from core.errors import AudioFileError, VoiceChangerError
 from gui.controller import SessionController
+from gui.engine import holds_voice
 from gui.i18n import bind, tr
 from gui.i18n.sentences import told
 from gui.jobs import Jobs
@@ -69,12 +71,15 @@ class FilesPage(QWidget):
         self.jobs = Jobs(self)
         self.queue = FileQueue(self)
         self.queue.crashed.connect(
-            lambda words: controller.report("Converting has stopped.", RuntimeError(words))
+            lambda words: controller.report(
+                "Converting has stopped.", VoiceChangerError(words), self._once_more
+            )
         )
         self.player = Player(
             lambda error: controller.report("The file cannot be played.", error), self
         )
         self.folder: Path | None = None
+        self._taken: set[Path] = set()  # names of results; the jobs' alone
         self._shown: tuple[int, str] | None = None
         self._make()
         controller.voices_found.connect(self._show_voices)
@@ -166,20 +171,23 @@ class FilesPage(QWidget):
         choice = self.voice.currentData()
         if not isinstance(choice, Choice):
             return
-        files = [file for path in paths for file in _audio(path)]
-        if not files:
+        look = partial(_pairs, paths, self.folder, self._taken)
+        add = partial(self._add, choice)
+        failed = partial(self.controller.report, "There is nothing to convert.")
+        self.jobs.run(look, add, failed)
+
+    def _add(self, choice: Choice, pairs: list[tuple[Path, Path]]) -> None:
+        if not pairs:
             known = ", ".join(sorted(WRITABLE))
             error = AudioFileError(f"expected audio ({known}), found none in what was dropped")
             self.controller.report("There is nothing to convert.", error)
             return
-        taken = {entry.target for entry in self.queue.entries}
-        pairs = []
-        for file in files:
-            target = _free((self.folder or file.parent / "moksori") / file.name, taken)
-            taken.add(target)
-            pairs.append((file, target))
         params = replace(self.controller.params, speakers=choice.weights)
         self.queue.add(pairs, choice.voice.path, params)
+
+    def _once_more(self) -> None:
+        """What has failed, as new files of the queue."""
+        self.add_paths([e.source for e in self.queue.entries if e.state == "failed"])
 
     def _ask_files(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in sorted(WRITABLE))
@@ -281,9 +289,18 @@ def _audio(path: Path) -> list[Path]:
     return [path] if path.suffix.lower() in WRITABLE else []
 
 
+def _pairs(paths: list[Path], folder: Path | None, taken: set[Path]) -> list[tuple[Path, Path]]:
+    """Each recording and where its result goes; a large folder takes a while."""
+    pairs = []
+    for file in (file for path in paths for file in _audio(path)):
+        target = _free((folder or file.parent / "moksori") / file.name, taken)
+        taken.add(target)
+        pairs.append((file, target))
+    return pairs
+
+
 def _is_ours(path: Path) -> bool:
-    checkpoint = any(path.glob("*.ckpt")) or any(path.glob("*.pt"))
-    return path.suffix.lower() in WRITABLE or (path.is_dir() and not checkpoint)
+    return path.suffix.lower() in WRITABLE or (path.is_dir() and not holds_voice(path))
 
 
 def _free(path: Path, taken: set[Path]) -> Path:

@@ -70,6 +70,7 @@ class LivePage(QWidget):
         self._timer.timeout.connect(self._tick)
         self._timer.start()
         WORDS.on_switch(self._show_phase)
+        WORDS.on_switch(self._show_params)
         self._show_phase()
 
     def _make_knobs(self) -> None:
@@ -99,7 +100,7 @@ class LivePage(QWidget):
 
     def _make_figures(self) -> None:
         self.latency, self.headroom = label(kind="figure"), label(kind="figure")
-        self.underruns = label(kind="soft")
+        self.underruns = label(kind="soft", wrap=True)
         last = len(QUALITIES) - 1
         self.quality = Knob("Speed or quality", 0, last, 1, 1, _quality_name)
         self._settled = QTimer(self)
@@ -251,7 +252,13 @@ class LivePage(QWidget):
         self.suppress.setChecked(self.controller.suppress)
         self.suppress.blockSignals(False)
         self.cards.mark(voice, params.speakers)
-        names = voice.speakers if voice is not None else ()
+        imported = self.controller.imported
+        why = tr("Only with voices of moksori") if imported else ""
+        for knob in (self.formant, self.retrieval):
+            knob.forbid(why)
+        self.auto.setEnabled(not imported)
+        self.auto.setToolTip(why)
+        names = voice.speakers if voice is not None and not imported else ()
         if len(self.mix) != len(names):
             for old in self.mix:
                 old.deleteLater()
@@ -321,7 +328,7 @@ class LivePage(QWidget):
         words = tr("No dropouts")
         if stats.bypassed_blocks:
             seconds = stats.bypassed_blocks * latency.block_ms / 1000
-            words = tr("too slow for {n} s; choose more speed", n=f"{seconds:.1f}")
+            words = tr("Too slow for {n} s: move this towards best.", n=f"{seconds:.1f}")
         elif stats.xruns:
             words = tr("Dropouts: {n}", n=stats.xruns)
         self.underruns.setText(words)

@@ -103,6 +103,7 @@ class SettingsPage(QWidget):
         self.virtual = button("Make virtual microphone", self.make_virtual, "audio-lines")
         self.refresh = button("Look again", self.look, "refresh-cw")
         self.note = label(kind="soft", wrap=True)
+        self.note.hide()
         checked = row(self.check, self.level)
         checked.setStretch(1, 1)
         self._device_card = card(
@@ -188,9 +189,9 @@ class SettingsPage(QWidget):
     def _tell_devices(self) -> None:
         """Again after a switch of language: a note stands in the words of its time."""
         if self._blind:
-            self.note.setText(told(self._blind))
+            self._note(told(self._blind))
         elif self._looked:
-            self.note.setText("" if self._found else tr("No sound device was found."))
+            self._note("" if self._found else tr("No sound device was found."))
 
     def fill(self) -> None:
         """The lists, in the language of the moment."""
@@ -236,17 +237,23 @@ class SettingsPage(QWidget):
         )
         self.devices_chosen.emit(self.devices)
 
+    def _note(self, words: str) -> None:
+        self.note.setText(words)
+        self.note.setVisible(bool(words))
+
     def make_virtual(self) -> None:
         """Makes the virtual microphone (elsewhere: finds a cable) and speaks through it."""
 
         def made(name: str) -> None:
-            self.note.setText(tr("{name} is there; choose it in the other program.", name=name))
+            self._note(tr("{name} is there; choose it in the other program.", name=name))
             self.devices = replace(self.devices, output=VIRTUAL)
             self.devices_chosen.emit(self.devices)
             self.look()
 
         def failed(error: BaseException) -> None:
-            self.controller.report("The virtual microphone cannot be made.", error)
+            self.controller.report(
+                "The virtual microphone cannot be made.", error, self.make_virtual
+            )
 
         self.jobs.run(engine.make_virtual_microphone, made, failed)
 
@@ -262,14 +269,14 @@ class SettingsPage(QWidget):
 
     def _measure(self) -> None:
         self.measure.setEnabled(False)
-        self.note.setText(tr("Measuring ..."))
+        self._note(tr("Measuring ..."))
 
         def done(found: float) -> None:
-            self.note.setText(tr("Speech to sound takes {n} ms.", n=f"{found:.0f}"))
+            self._note(tr("Speech to sound takes {n} ms.", n=f"{found:.0f}"))
 
         def over() -> None:
             self.measure.setEnabled(True)
-            self.note.setText("")
+            self._note("")
 
         self.controller.measure_latency(done, over)
 
@@ -300,7 +307,7 @@ class SettingsPage(QWidget):
 
         def failed(error: BaseException) -> None:
             self.examine.setEnabled(True)
-            self.controller.report("The doctor could not look.", error)
+            self.controller.report("The doctor could not look.", error, self.run_doctor)
 
         look = partial(self.controller.workshop.run, engine.examine)
         self.jobs.run(look, found, failed)
@@ -326,7 +333,7 @@ class SettingsPage(QWidget):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText("\n".join(parts))
-        self.note.setText(tr("Copied; paste it into the report."))
+        self._note(tr("Copied; paste it into the report."))
         rename(self.copy, "Copied")
         QTimer.singleShot(2000, self._uncopied)
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pyqtgraph as pg
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QFileDialog, QLineEdit, QListWidgetItem, QWidget
 
 from core.audio import WRITABLE
 from core.errors import VoiceChangerError
 from gui.controller import SessionController
+from gui.engine import holds_voice
 from gui.i18n import WORDS, bind, tr
 from gui.i18n.sentences import told
 from gui.player import Player
@@ -50,6 +51,9 @@ class TrainPage(QWidget):
         self._then: list[str] = []
         self._prepared: list[dict[str, Any]] = []  # told of the recordings, in this order
         self._state = "No training runs."
+        self._curve_drawn = QTimer(self)  # once for all that was told together
+        self._curve_drawn.setSingleShot(True)
+        self._curve_drawn.timeout.connect(self._draw_curve)
         self._make()
         WORDS.on_switch(self._write)
         WORDS.on_switch(self._list_again)
@@ -145,7 +149,7 @@ class TrainPage(QWidget):
         mime = event.mimeData() if event is not None else None
         urls = mime.urls() if mime is not None else []
         folders = [Path(url.toLocalFile()) for url in urls]
-        ours = len(folders) == 1 and folders[0].is_dir() and not any(folders[0].glob("*.ckpt"))
+        ours = len(folders) == 1 and folders[0].is_dir() and not holds_voice(folders[0])
         if event is not None and ours:
             event.acceptProposedAction()
         elif event is not None:
@@ -167,6 +171,10 @@ class TrainPage(QWidget):
         self.samples.clear()
         self.plot.hide()
         self._go_on()
+
+    def _once_more(self) -> None:
+        if self.start.isEnabled():
+            self._start()
 
     def _export(self) -> None:
         self._then = ["export"]
@@ -210,8 +218,7 @@ class TrainPage(QWidget):
         if kind == "step":
             self._steps.append(float(event["step"]))
             self._losses.append(float(event["loss"]))
-            self.curve.setData(self._steps, self._losses)
-            self.plot.show()
+            self._curve_drawn.start()
             self._state_of(event)
         elif kind == "file":
             self._say("Preparing the recordings ...", f"{event.get('done')}/{event.get('of')}")
@@ -228,6 +235,10 @@ class TrainPage(QWidget):
                 self.samples.insertItem(0, item)
         elif kind == "exported":
             self.exported.emit(str(event["voice"]))
+
+    def _draw_curve(self) -> None:
+        self.curve.setData(self._steps, self._losses)
+        self.plot.setVisible(bool(self._steps))
 
     def _list(self, event: dict[str, Any]) -> None:
         """What the preparation says of a recording, or of all in the end."""
@@ -268,7 +279,7 @@ class TrainPage(QWidget):
 
     def _failed(self, error: BaseException) -> None:
         self._say("No training runs.")
-        self.controller.report("The training has stopped.", error)
+        self.controller.report("The training has stopped.", error, self._once_more)
 
     def _say(self, words: str, more: str = "") -> None:
         self._state, self._more = words, more

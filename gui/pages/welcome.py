@@ -155,7 +155,7 @@ class WelcomePage(QWidget):
 
         def failed(error: BaseException) -> None:
             self.sample.setEnabled(True)
-            self.controller.report("The file cannot be played.", error)
+            self.controller.report("The file cannot be played.", error, self._sample)
 
         render = partial(engine.render_sample, voice.path, params)
         self.jobs.run(partial(self.controller.workshop.run, render), done, failed)

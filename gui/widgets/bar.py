@@ -16,7 +16,7 @@ _BUTTONS = {"retry": "Try again", "devices": "Choose device", "doctor": "Open do
 class ErrorBar(QFrame):
     """Hidden while all is well."""
 
-    mend = pyqtSignal(str)
+    mend = pyqtSignal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class ErrorBar(QFrame):
         trouble = self.trouble
         self.clear()
         if trouble is not None:
-            self.mend.emit(trouble.remedy)
+            self.mend.emit(trouble)
 
     def _write(self) -> None:
         if self.trouble is None:

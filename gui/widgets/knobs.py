@@ -75,6 +75,11 @@ class Knob(QWidget):
         self.set(value)
         self.slider.blockSignals(False)
 
+    def forbid(self, why: str) -> None:
+        """Grey, and the tooltip says why; "" allows it again."""
+        self.setEnabled(not why)
+        self.setToolTip(why)
+
     def _moved(self) -> None:
         self._write()
         self.turned.emit(self.value)

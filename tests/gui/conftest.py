@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from gui.app import PAINT_ALONE
 from tests.qt import WHY_NOT
+
+os.environ.setdefault(*PAINT_ALONE)
 
 if not WHY_NOT:
     from tests.gui.timed import TimedApplication

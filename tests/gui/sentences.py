@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ERRORS = {"VoiceChangerError", "ConfigError", "AudioFileError", "VoiceFileError", "DeviceError",
-          "FullDiskError"}  # fmt: skip
+          "MisfitError", "FullDiskError"}  # fmt: skip
 Scope = ast.Module | ast.FunctionDef
 
 

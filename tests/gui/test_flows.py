@@ -129,6 +129,7 @@ def test_everything_is_remembered(make_window: Any, qtbot: QtBot, store: Setting
     kept = store.load()
     assert kept.params == replace(params, gate_db=-40.0)
     assert (kept.quality, kept.devices.latency) == (3, "high")
+    assert kept.window
     assert kept.presets == (Preset("night", "embedded", params),)
 
 
@@ -177,6 +178,7 @@ def test_files_are_converted_and_failures_are_readable(
     window.show_page(1)
     window.files.add_paths([folder])
     queue = window.files.queue
+    qtbot.waitUntil(lambda: len(queue.entries) == 2, timeout=PATIENCE)
     qtbot.waitUntil(lambda: not queue.busy, timeout=PATIENCE)
     good, bad = queue.entries
     assert (good.state, bad.state) == ("done", "failed")
@@ -190,14 +192,13 @@ def test_a_paused_file_waits_and_a_cancelled_one_leaves_nothing(
     window: MainWindow, qtbot: QtBot
 ) -> None:
     queue = window.files.queue
-    window.files._pause()
-    window.files.pause.setChecked(True)
-    queue.pause(True)
+    window.files.pause.setEnabled(True)
+    window.files.pause.click()  # before there is a file
     window.files.folder = Path(window.store._store.fileName()).parent / "out"
     window.files.add_paths([engine.DEMO])
-    queue.pause(True)
+    qtbot.waitUntil(lambda: queue.busy, timeout=PATIENCE)
     qtbot.wait(300)
-    assert queue.busy
+    assert queue.entries[0].state == "waiting"
     queue.cancel(0)
     queue.pause(False)
     assert queue.entries[0].state == "cancelled"
@@ -326,6 +327,7 @@ def test_closing_while_converting_leaves_no_process_and_no_half_file(
     window.files.folder = tmp_path / "out"
     window.files.add_paths([engine.DEMO] * 20)
     queue = window.files.queue
+    qtbot.waitUntil(lambda: len(queue.entries) == 20, timeout=PATIENCE)
     qtbot.waitUntil(lambda: queue.entries[0].share > 0, timeout=PATIENCE)
     assert queue._process is not None
     process = queue._process.processId()

@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from realtime import priority
-from realtime.priority import NICE, NICEST, REAL_TIME, lower_priority, raise_priority, real_time
+from realtime.priority import (
+    NICE,
+    NICEST,
+    SOUND,
+    WINDOW,
+    lower_priority,
+    raise_priority,
+    real_time,
+)
 
 SET_PRIORITY = getattr(os, "setpriority", None)  # conftest.py refuses it to the tests
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has classes instead")
@@ -117,8 +125,11 @@ def test_threads_of_sound_are_made_in_real_time_and_no_others(
     )
     with real_time() as granted:
         assert granted
-        assert asked == [(os.SCHED_RR, REAL_TIME)]
+        assert asked == [(os.SCHED_RR, SOUND)]
     assert asked[1:] == [(os.SCHED_OTHER, 0)]
+    with real_time(WINDOW, alone=True):
+        assert asked[2] == (os.SCHED_RR | os.SCHED_RESET_ON_FORK, WINDOW)
+    assert 0 < WINDOW < SOUND
 
 
 @LINUX

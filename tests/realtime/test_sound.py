@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.config import StreamConfig, VoiceParams
 from core.errors import ConfigError, VoiceChangerError
 from core.streaming.converter import StreamingConverter
+from realtime.chain import Chain
 from realtime.loopback import LoopbackBackend
 from realtime.plan import BlockProcessor
 from realtime.session import LiveSession
@@ -144,6 +145,12 @@ class Upright(Delay):
     """The other voice: late by as much, not upside down."""
 
 
+class Knobbed(Delay):
+    """With params."""
+
+    params = VoiceParams()
+
+
 def test_another_voice_fades_in_without_a_gap() -> None:
     switched: list[BlockProcessor] = []
 
@@ -187,6 +194,20 @@ def test_another_real_voice_takes_over_with_its_own_params() -> None:
     plain = StreamingConverter(toy_voice(1), stream, other)
     assert type(session.processor) is type(plain)
     assert np.isfinite(backend.output).all()
+
+
+def test_until_another_voice_speaks_params_are_not_the_old_ones() -> None:
+    """Its speakers may be none of the old voice's."""
+    old, new = Knobbed(100, RATE, BLOCK), Knobbed(100, RATE, BLOCK)
+    chain, mine, theirs = Chain(old, "mute", SoundParams()), VoiceParams(gain_db=1), VoiceParams()
+    block = np.zeros(BLOCK, np.float32)
+    chain.push(block, mine, SoundParams(), 1)
+    chain.switch_to(new)
+    while chain.processor is old:
+        chain.push(block, theirs, SoundParams(), 1)
+        assert old.params is mine
+    chain.push(block, theirs, SoundParams(), 1)
+    assert new.params is theirs
 
 
 def test_a_voice_that_does_not_fit_or_load_changes_nothing() -> None:

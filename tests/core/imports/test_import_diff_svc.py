@@ -162,7 +162,7 @@ def test_lists_of_the_wrong_length(folder: Path) -> None:
 
 def test_what_is_not_beside_it_is_asked_for(folder: Path) -> None:
     path = write_voice(folder, hubert_path="elsewhere/hubert_soft.pt")
-    with pytest.raises(VoiceFileError, match=r"hubert_soft\.pt .*; name it with --hubert"):
+    with pytest.raises(VoiceFileError, match=r"hubert_soft\.pt .*; put it beside .* --hubert"):
         import_diff_svc(path)
     assert import_diff_svc(path, hubert=folder / "hubert").config.content == "hubert-soft"
     torch.save(hubert(units=48), folder / "wide.pt")
