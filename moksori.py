@@ -301,15 +301,16 @@ def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
         "speakers": config.mix(args.speaker) if args.speaker else None,
     }
     params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
-    return _Wish(path, config, stream, params)
+    threads = os.cpu_count() or 1 if config.content.source else 1  # windows are long blocks
+    return _Wish(path, config, stream, params, threads)
 
 
 def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
-    from core.config import LOW_LATENCY, StreamConfig
+    from core.config import LOW_LATENCY
     from core.errors import ConfigError
-    from core.streaming.plan import block_frames_from_ms, delay_from_ms
+    from core.streaming.plan import block_frames_from_ms, delay_from_ms, live_stream
 
-    stream = LOW_LATENCY if args.low_latency else StreamConfig()
+    stream = LOW_LATENCY if args.low_latency else live_stream(config)
     if args.low_latency and (args.block_ms is not None or args.lookahead_ms is not None):
         raise ConfigError(
             "--low-latency chooses block and lookahead; leave out --block-ms and --lookahead-ms"
@@ -720,9 +721,15 @@ def _in_detail(config: VoiceConfig | ForeignConfig) -> list[str]:
             for speaker in config.speakers
         ),
         f"{audio.sample_rate} Hz, hop {audio.hop_length}, {config.mel.n_mels} mel bins",
-        f"content {config.content.encoder}, f0 {config.f0.estimator}, sampler {config.sampler},"
+        f"content {' '.join(_hears(config))}, f0 {config.f0.estimator}, sampler {config.sampler},"
         f" {config.steps} steps",
     ]
+
+
+def _hears(config: VoiceConfig) -> list[str]:
+    content = config.content
+    layer = [] if content.layer is None else [f"layer {content.layer}"]
+    return [content.encoder, *layer, *([f"from {content.source}"] if content.source else [])]
 
 
 def _import_voice(args: argparse.Namespace) -> int:

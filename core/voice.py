@@ -19,6 +19,7 @@ from core.analyser import Analyser
 from core.config import VoiceConfig, from_dict, to_dict
 from core.content import content_encoder
 from core.content.bank import UnitBank
+from core.content.windowed import WindowedUnits
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.networks import denoising_network
 from core.errors import ConfigError, VoiceFileError
@@ -94,6 +95,8 @@ class VoiceModel(nn.Module):
                     )
                 if not weights.read(key, own):
                     raise VoiceFileError(f"{path}: weight {key} is not finite; the training failed")
+        if isinstance(voice.encoder, WindowedUnits):
+            voice.encoder.open(beside=path.parent)
         return voice
 
 

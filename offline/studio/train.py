@@ -20,15 +20,16 @@ from offline.memory import is_out_of_memory
 from offline.studio.batches import Batch, BatchPlan, Crop, Item, collate
 from offline.studio.budget import frames_that_fit
 from offline.studio.checkpoints import Checkpoints
+from offline.studio.encoder import EMBEDDED, base_voice
 from offline.studio.events import Tell
 from offline.studio.items import load_items, split
 from offline.studio.manifest import load_manifest
-from offline.studio.network import SPOKEN_FRAMES, Adapting, base_voice
+from offline.studio.network import SPOKEN_FRAMES, Adapting
 from offline.studio.processes import Processes, precision, processes
 from offline.studio.progress import Figures, stop_asked
 from offline.studio.project import Project
 from offline.studio.samples import Samples
-from offline.studio.settings import SCRATCH, TrainSettings
+from offline.studio.settings import SCRATCH, ProjectConfig
 
 _CHECK_SIGMAS = (0.1, 0.4, 1.0)
 _LEAST_FRAMES = 64
@@ -51,7 +52,7 @@ def train_project(project: Project, tell: Tell) -> None:
     with processes(settings.device) as group:
         telling: Tell = tell if group.leads else lambda event: None
         with project.locked() if group.leads else nullcontext():
-            base = base_voice(settings)
+            base = base_voice(project)
             manifest = load_manifest(project, base.config.audio)
             if group.leads:
                 items = load_items(project, manifest, base)
@@ -349,7 +350,7 @@ class Training:
             "minutes": state.minutes,
             "frames_per_batch": state.frames_per_batch,
             "score": state.score,
-            "shape": _shape(settings),
+            "shape": _shape(self.project.config),
             "ema": self.ema,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -365,11 +366,11 @@ class Training:
         if found is None:
             return
         _, data = found
-        if data["shape"] != _shape(self.settings):
+        if data["shape"] != _shape(self.project.config):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " network, channels, method, rank or polish; put these settings back, or remove"
-                " that folder to train anew"
+                " network, channels, method, rank, polish or encoder; put these settings back, or"
+                " remove that folder to train anew"
             )
         self.network.load_state_dict(data["network"])
         self.optimizer.load_state_dict(data["optimizer"])
@@ -385,6 +386,8 @@ class Training:
         )
 
 
-def _shape(settings: TrainSettings) -> str:
-    s = settings
-    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}"
+def _shape(config: ProjectConfig) -> str:
+    """What weights have to agree on."""
+    s, content = config.train, config.content
+    heard = f" {content.encoder} {content.layer}" if content.encoder != EMBEDDED else ""
+    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}{heard}"

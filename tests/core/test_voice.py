@@ -161,7 +161,7 @@ def _no_json(weights: Weights, metadata: Metadata) -> None:
         ),
         (_config(speakers=[]), "config cannot be read: a voice needs at least one speaker"),
         (_config(f0={"estimator": "crepe"}), 'unknown f0 estimator "crepe"; known: '),
-        (_config(content={"encoder": "x"}), 'unknown content encoder "x"; known: phonetic'),
+        (_config(content={"encoder": "x"}), 'unknown content encoder "x"; known: contentvec, '),
         (_config(vocoder={"vocoder": "x"}), 'unknown vocoder "x"; known: source_filter'),
         (_no_config, "its config cannot be read"),
         (_no_json, "its config cannot be read"),

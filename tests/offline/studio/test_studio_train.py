@@ -112,7 +112,7 @@ def test_from_scratch_with_either_network(
 ) -> None:
     project = make_project(tmp_path, start="scratch", network=kind, precision="bfloat16")
     toy = tmp_path / "toy.safetensors"
-    monkeypatch.setattr("offline.studio.network.find_voice", lambda name: toy)
+    monkeypatch.setattr("offline.studio.encoder.find_voice", lambda name: toy)
     train_project(project, Told())
     voice = VoiceModel.load(export_project(project, "last", None)[0])
     assert voice.config.denoiser.network == kind
