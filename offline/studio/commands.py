@@ -29,6 +29,7 @@ def add_studio_commands(commands: Any) -> None:
     export.add_argument("--json", action="store_true")
 
     evaluate = _add(commands, "evaluate", _evaluate, "one HTML page to look at and listen to")
+    evaluate.add_argument("--step", help="a number, best or last (default: as exported, or best)")
     evaluate.add_argument("--sources", nargs="+", type=Path, default=[], help="to convert, too")
     evaluate.add_argument("--output", type=Path, help="default: report.html in the project")
 
@@ -101,8 +102,11 @@ def _export(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from offline.studio.evaluate import evaluate_project
     from offline.studio.events import Terminal
+    from offline.studio.export import export_project
     from offline.studio.project import Project
 
     project = Project.open(args.projects, args.name)
+    if args.step or not project.voice.is_file():
+        export_project(project, args.step or "best", None)
     print(evaluate_project(project, args.sources, args.output, Terminal()))
     return 0
