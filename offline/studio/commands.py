@@ -21,6 +21,9 @@ def add_studio_commands(commands: Any) -> None:
     train = _add(commands, "train", _train, "adapt the voice to the project, or go on with it")
     train.add_argument("--minutes", type=float, help="in place of max_minutes")
     train.add_argument("--steps", type=int, help="in place of max_steps")
+    train.add_argument(
+        "--step", default="last", help="go on from that checkpoint or from best, and drop the later"
+    )
     train.add_argument("--json", action="store_true", help="one line of JSON for each event")
 
     export = _add(commands, "export", _export, "the trained voice -> one voice file")
@@ -81,7 +84,7 @@ def _train(args: argparse.Namespace) -> int:
     wished = {key: value for key, value in changes.items() if value is not None}
     settings = replace(project.config.train, **wished)
     project = replace(project, config=replace(project.config, train=settings))
-    train_project(project, teller(args.json))
+    train_project(project, teller(args.json), args.step)
     return 0
 
 

@@ -45,8 +45,11 @@ class Run:
     score: float | None = None
 
 
-def train_project(project: Project, tell: Tell) -> None:
-    """Trains until the settings' end, Ctrl-C or SIGTERM; called again it goes on exactly there."""
+def train_project(project: Project, tell: Tell, wish: str = "last") -> None:
+    """Trains until the settings' end, Ctrl-C or SIGTERM; called again it goes on exactly there.
+
+    wish: the checkpoint to go on from, a step, best or last; those after it are removed.
+    """
     settings = project.config.train
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     with processes(settings.device) as group:
@@ -59,7 +62,7 @@ def train_project(project: Project, tell: Tell) -> None:
             group.wait()
             if not group.leads:  # reads what the leader has computed
                 items = load_items(project, manifest, base)
-            Training(project, base, items, group, telling).run()
+            Training(project, base, items, group, telling, wish).run()
 
 
 class Training:
@@ -72,6 +75,7 @@ class Training:
         items: list[Item],
         group: Processes,
         tell: Tell,
+        wish: str = "last",
     ) -> None:
         self.project, self.base, self.group, self.tell = project, base, group, tell
         self.settings = settings = project.config.train
@@ -103,7 +107,7 @@ class Training:
         self.checkpoints = Checkpoints(
             project.checkpoints, lambda words: tell({"event": "warning", "words": words})
         )
-        self._restore()
+        self._restore(wish)
         if not self.run_state.frames_per_batch:
             self.run_state.frames_per_batch = self._first_budget()
         self.plan = self._plan()
@@ -361,27 +365,29 @@ class Training:
         )
         self.tell({"event": "saved", "step": state.step, "path": str(path)})
 
-    def _restore(self) -> None:
-        found = self.checkpoints.load()
+    def _restore(self, wish: str) -> None:
+        found = self.checkpoints.load(wish)
         if found is None:
             return
-        _, data = found
+        saved, data = found
         if data["shape"] != _shape(self.project.config):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
                 " network, channels, method, rank, polish or encoder; put these settings back, or"
                 " remove that folder to train anew"
             )
+        if wish != "last" and self.group.leads:
+            self.checkpoints.forget_after(saved.step)
         self.network.load_state_dict(data["network"])
         self.optimizer.load_state_dict(data["optimizer"])
         self.scaler.load_state_dict(data["scaler"])
         self.ema = {k: v.to(self.group.device) for k, v in data["ema"].items()}
-        wish = self.settings.frames_per_batch
+        most = self.settings.frames_per_batch
         budget = data["frames_per_batch"]
         self.run_state = Run(
             data["step"],
             data["minutes"],
-            min(budget, wish) if isinstance(wish, int) else budget,
+            min(budget, most) if isinstance(most, int) else budget,
             data["score"],
         )
 

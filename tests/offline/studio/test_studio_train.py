@@ -191,6 +191,20 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> Non
     assert told.of("step")[-1]["step"] == 4
 
 
+def test_it_goes_on_from_another_step(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    train_project(project, Told())
+    train_project(project, told := Told(), "2")
+    assert told.of("start")[0]["step"] == 2
+    assert told.of("step")[-1]["step"] == 4
+    with pytest.raises(VoiceChangerError, match="no checkpoint of step 3; known: 2, 4, best, last"):
+        train_project(project, Told(), "3")
+    checkpoints = Checkpoints(project.checkpoints)
+    checkpoints.forget_after(2)
+    assert [p.name for p in project.checkpoints.glob("step*")] == ["step_00000002.pt"]
+    assert [saved.step for saved in Checkpoints(project.checkpoints).saved] == [2]
+
+
 def test_other_settings_of_shape_are_refused(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     train_project(project, Told())
