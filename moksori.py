@@ -401,7 +401,7 @@ def _convert(args: argparse.Namespace) -> int:
     if len(pairs) > 1 and (args.cluster or args.jobs > 1 or _takes_several(args)):
         return _convert_many(pairs, args)
     convert = _converter(args)
-    failed = 0
+    failed = []
     for source, target in pairs:
         try:
             if not one_by_name:
@@ -410,7 +410,7 @@ def _convert(args: argparse.Namespace) -> int:
         except VoiceChangerError as error:
             if len(pairs) == 1:
                 raise
-            failed += 1
+            failed.append(source)
             _tell_failed(source, target, error, args)
     return _tell_all(failed, len(pairs))
 
@@ -426,20 +426,21 @@ def _convert_many(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) 
     from functools import partial
 
     from core.audio import make_folder
+    from core.voice import find_voice
     from offline.convert import Converted
     from offline.convert_many import convert_many
 
     for folder in {target.parent for _, target in pairs}:
         make_folder(folder)
-    if args.cluster and Path(args.voice).is_file():
-        args.voice = str(Path(args.voice).resolve())  # workers are elsewhere
-    failed = 0
+    if args.cluster and not find_voice(args.voice).is_absolute():
+        args.voice = str(find_voice(args.voice).resolve())  # workers are elsewhere
+    failed = []
     make = partial(_group_converter, args)
     for source, target, outcome in convert_many(pairs, make, args.jobs, args.cluster):
         if isinstance(outcome, Converted):
             _tell_converted(outcome, args)
         else:
-            failed += 1
+            failed.append(source)
             _tell_failed(source, target, outcome, args)
     return _tell_all(failed, len(pairs))
 
@@ -466,9 +467,10 @@ def _tell_failed(source: Path, target: Path, error: Exception, args: argparse.Na
         print(json.dumps(record, ensure_ascii=False), flush=True)
 
 
-def _tell_all(failed: int, count: int) -> int:
+def _tell_all(failed: Sequence[Path], count: int) -> int:
     if failed:
-        _say(f"{failed} of {count} files failed, see above")
+        names = ", ".join(str(source) for source in failed)
+        _say(f"{len(failed)} of {count} files failed: {names}")
     return 1 if failed else 0
 
 

@@ -25,8 +25,11 @@ from core.shift import shift_onto
 from core.streaming.converter import StreamingConverter
 from core.streaming.plan import live_stream
 from core.voice import VoiceModel
+from offline.memory import free_bytes
 
 OFFLINE_BLOCK_FRAMES = 256  # 3 s at 44.1 kHz: long enough to be fast, short enough to stay small
+_SHORTEST_BLOCK_FRAMES = 16
+_BYTES_A_FRAME, _MEMORY_SHARE = 400_000, 0.25  # of a block, and of the free memory
 
 Progress = Callable[[float], None]
 """Called with the share of the file that is done, 0 to 1."""
@@ -111,9 +114,11 @@ def stream_file(
 
 
 def file_stream(voice: VoiceConfig, stream: StreamConfig) -> StreamConfig:
-    """The stream in long blocks, and with as much context as the voice wants."""
+    """The stream in blocks as long as memory allows, with as much context as the voice wants."""
     context = max(stream.context_frames, live_stream(voice).context_frames)
-    return replace(stream, block_frames=OFFLINE_BLOCK_FRAMES, context_frames=context)
+    fit = int(free_bytes(torch.device("cpu")) * _MEMORY_SHARE / _BYTES_A_FRAME)
+    block = min(max(fit, _SHORTEST_BLOCK_FRAMES), OFFLINE_BLOCK_FRAMES)
+    return replace(stream, block_frames=block, context_frames=context)
 
 
 def whole_shift(voice: VoiceModel, source: Path, speakers: tuple[float, ...]) -> float | None:
