@@ -304,15 +304,16 @@ def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
         "speakers": config.mix(args.speaker) if args.speaker else None,
     }
     params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
-    return _Wish(path, config, stream, params)
+    threads = os.cpu_count() or 1 if config.content.source else 1  # windows are long blocks
+    return _Wish(path, config, stream, params, threads)
 
 
 def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
-    from core.config import LOW_LATENCY, StreamConfig
+    from core.config import LOW_LATENCY
     from core.errors import ConfigError
-    from core.streaming.plan import block_frames_from_ms, delay_from_ms
+    from core.streaming.plan import block_frames_from_ms, delay_from_ms, live_stream
 
-    stream = LOW_LATENCY if args.low_latency else StreamConfig()
+    stream = LOW_LATENCY if args.low_latency else live_stream(config)
     if args.low_latency and (args.block_ms is not None or args.lookahead_ms is not None):
         raise ConfigError(
             "--low-latency chooses block and lookahead; leave out --block-ms and --lookahead-ms"
@@ -402,7 +403,7 @@ def _convert(args: argparse.Namespace) -> int:
     if len(pairs) > 1 and (args.cluster or args.jobs > 1 or _takes_several(args)):
         return _convert_many(pairs, args)
     convert = _converter(args)
-    failed = 0
+    failed = []
     for source, target in pairs:
         try:
             if not one_by_name:
@@ -411,7 +412,7 @@ def _convert(args: argparse.Namespace) -> int:
         except VoiceChangerError as error:
             if len(pairs) == 1:
                 raise
-            failed += 1
+            failed.append(source)
             _tell_failed(source, target, error, args)
     return _tell_all(failed, len(pairs))
 
@@ -427,20 +428,21 @@ def _convert_many(pairs: Sequence[tuple[Path, Path]], args: argparse.Namespace) 
     from functools import partial
 
     from core.audio import make_folder
+    from core.voice import find_voice
     from offline.convert import Converted
     from offline.convert_many import convert_many
 
     for folder in {target.parent for _, target in pairs}:
         make_folder(folder)
-    if args.cluster and Path(args.voice).is_file():
-        args.voice = str(Path(args.voice).resolve())  # workers are elsewhere
-    failed = 0
+    if args.cluster and not find_voice(args.voice).is_absolute():
+        args.voice = str(find_voice(args.voice).resolve())  # workers are elsewhere
+    failed = []
     make = partial(_group_converter, args)
     for source, target, outcome in convert_many(pairs, make, args.jobs, args.cluster):
         if isinstance(outcome, Converted):
             _tell_converted(outcome, args)
         else:
-            failed += 1
+            failed.append(source)
             _tell_failed(source, target, outcome, args)
     return _tell_all(failed, len(pairs))
 
@@ -467,9 +469,10 @@ def _tell_failed(source: Path, target: Path, error: Exception, args: argparse.Na
         print(json.dumps(record, ensure_ascii=False), flush=True)
 
 
-def _tell_all(failed: int, count: int) -> int:
+def _tell_all(failed: Sequence[Path], count: int) -> int:
     if failed:
-        _say(f"{failed} of {count} files failed, see above")
+        names = ", ".join(str(source) for source in failed)
+        _say(f"{len(failed)} of {count} files failed: {names}")
     return 1 if failed else 0
 
 
@@ -722,9 +725,15 @@ def _in_detail(config: VoiceConfig | ForeignConfig) -> list[str]:
             for speaker in config.speakers
         ),
         f"{audio.sample_rate} Hz, hop {audio.hop_length}, {config.mel.n_mels} mel bins",
-        f"content {config.content.encoder}, f0 {config.f0.estimator}, sampler {config.sampler},"
+        f"content {' '.join(_hears(config))}, f0 {config.f0.estimator}, sampler {config.sampler},"
         f" {config.steps} steps",
     ]
+
+
+def _hears(config: VoiceConfig) -> list[str]:
+    content = config.content
+    layer = [] if content.layer is None else [f"layer {content.layer}"]
+    return [content.encoder, *layer, *([f"from {content.source}"] if content.source else [])]
 
 
 def _import_voice(args: argparse.Namespace) -> int:

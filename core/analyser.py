@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.config import StreamConfig, VoiceConfig
-from core.content.phonetic import PhoneticEncoder
+from core.content import ContentEncoder
 from core.errors import ConfigError
 from core.f0 import F0Estimator, f0_estimator
 from core.features import Conditions, brightness, loudness
@@ -34,7 +34,7 @@ class Lookahead:
 class Analyser:
     """Content, pitch, voicing and loudness of a wave on the voice's frame grid."""
 
-    def __init__(self, config: VoiceConfig, encoder: PhoneticEncoder) -> None:
+    def __init__(self, config: VoiceConfig, encoder: ContentEncoder) -> None:
         self.config, self.encoder = config, encoder
         self.f0: F0Estimator = f0_estimator(config.audio, config.f0)
         self._f0_within: dict[int, F0Estimator] = {}
@@ -47,6 +47,10 @@ class Analyser:
         if frames not in self._f0_within:
             self._f0_within[frames] = f0_estimator(audio, replace(own, lookahead_frames=frames))
         return self._f0_within[frames]
+
+    def streams_exactly(self, lookahead_frames: int | None = None) -> bool:
+        """Whether blocks, of whatever length, change nothing."""
+        return self.encoder.streams_exactly and self.f0_within(lookahead_frames).streams_exactly
 
     def lookahead(self, stream: StreamConfig) -> Lookahead:
         """What a live analysis in such blocks needs of the future."""
@@ -70,7 +74,10 @@ class Analyser:
             raise ConfigError("nothing to analyse: the wave has no samples")
         tensor = torch.from_numpy(wave)[None]
         with torch.inference_mode():
-            units = self.encoder(tensor, lookahead_frames)
+            if plan is None:
+                units = self.encoder(tensor, lookahead_frames)
+            else:
+                units = self.encoder.heard_live(tensor, plan)
             level = loudness(tensor, self.config.audio.hop_length)
             bright = brightness(tensor, self.config.audio.hop_length)
         estimator = self.f0_within(lookahead_frames)
@@ -115,13 +122,14 @@ class AnalysisStream:
 
     @property
     def unit(self) -> int:
-        """Samples a push must hold a multiple of: a windowed f0 commits its frames in groups."""
-        return self._f0.block
+        """Samples a push must hold a multiple of: what hears windows commits frames in groups."""
+        exact = self._analyser.encoder.streams_exactly
+        return self._f0.block if exact else self._plan.block
 
     def reset(self) -> None:
         """Forgets everything heard."""
         self._f0.reset()
-        self._content = self._analyser.encoder.init_state(delay=self._plan.stream.lookahead_frames)
+        self._content = self._analyser.encoder.begin(self._plan)
         self._waiting: list[Tensor] | None = (
             None  # of Conditions, but the speaker: (1, ..., frames)
         )

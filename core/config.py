@@ -70,11 +70,12 @@ class MelConfig:
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """The embedded content encoder (`core/content/phonetic.py`), on the voice's own frame grid.
+    """The content encoder, on the voice's own frame grid (`core/content/phonetic.py`).
 
     delays: frames of lookahead the network was trained for; lookahead_frames: the one it takes.
     bank_size: units a target keeps of its own (`core/content/bank.py`), 0 for none. bank_width: how
-    far a neighbour may lie, in the space of the units.
+    far a neighbour may lie, in the space of the units. source, layer, fingerprint: of an encoder
+    that the voice hears with but does not hold (`core/content/windowed.py`).
     """
 
     encoder: str = "phonetic"
@@ -91,6 +92,9 @@ class ContentConfig:
     n_phones: int = 40
     bank_size: int = 2048
     bank_width: float = 1.2
+    source: str = ""
+    layer: int | None = None
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         _require_positive(self, "dim", "n_fft", "n_bands", "channels", "kernel", "n_phones")

@@ -19,6 +19,7 @@ from core.analyser import Analyser
 from core.config import VoiceConfig, from_dict, to_dict
 from core.content import content_encoder
 from core.content.bank import UnitBank
+from core.content.windowed import WindowedUnits
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.networks import denoising_network
 from core.errors import ConfigError, VoiceFileError
@@ -94,6 +95,8 @@ class VoiceModel(nn.Module):
                     )
                 if not weights.read(key, own):
                     raise VoiceFileError(f"{path}: weight {key} is not finite; the training failed")
+        if isinstance(voice.encoder, WindowedUnits):
+            voice.encoder.open(beside=path.parent)
         return voice
 
 
@@ -181,11 +184,13 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def find_voice(name: str) -> Path:
-    """A voice by path, or by the name of an embedded or an imported one (its newest step)."""
+    """A voice by path, or by the name of an embedded one, an imported one (its newest step) or a
+    project's.
+    """
     path = Path(name)
     if path.suffix == SUFFIX or path.is_file():
         return path
-    known = {**imported_voices(), **embedded_voices()}
+    known = {**project_voices(), **imported_voices(), **embedded_voices()}
     if name not in known:
         raise VoiceFileError(
             f'unknown voice "{name}"; known: {", ".join(sorted(known)) or "none"};'
@@ -197,6 +202,11 @@ def find_voice(name: str) -> Path:
 def embedded_voices() -> dict[str, Path]:
     """The voices in the package, by name."""
     return {path.stem: path for path in sorted(VOICES_FOLDER.glob(f"*{SUFFIX}"))}
+
+
+def project_voices() -> dict[str, Path]:
+    """What the projects below this folder have exported, by name."""
+    return {path.stem: path for path in sorted(Path("projects").glob(f"*/voices/*{SUFFIX}"))}
 
 
 def own_folder() -> Path:

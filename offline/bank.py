@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.content.phonetic import PhoneticEncoder
+from core.content.windowed import WindowedUnits
 from core.errors import VoiceChangerError
 from offline.preprocess import Utterance, load_wave
 
@@ -17,7 +18,7 @@ _MOST_FRAMES = 60_000  # 12 minutes: enough for some thousand centres
 
 
 def speaker_units(
-    encoder: PhoneticEncoder,
+    encoder: PhoneticEncoder | WindowedUnits,
     features: Path,
     utterances: Sequence[Utterance],
     size: int,

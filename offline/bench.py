@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from core.pipeline import convert, plan_for
 from core.streaming.converter import StreamingConverter
 from core.streaming.meter import StageMeter
 from core.voice import VOICES_FOLDER, VoiceModel
-from offline.convert import OFFLINE_BLOCK_FRAMES
+from offline.convert import file_stream
 
 _MIXED_BLOCKS = (1, 2, 5, 37, 3)  # frames
 
@@ -63,13 +62,13 @@ def bench(voice: VoiceModel, stream: StreamConfig, threads: int = 1) -> dict[str
     windowed = convert(voice, wave, params, plan)
     streamed = np.concatenate(pushed)[plan.latency :]
     figures["plumbing_error"] = _distance(streamed, windowed)
-    if voice.analyser.f0.streams_exactly:
+    if voice.analyser.streams_exactly(stream.lookahead_frames):
         figures["plumbing_error_mixed"] = _distance(_mixed(voice, stream, wave), windowed)
     whole = convert(voice, wave, params, stream=stream)
     figures["window_error"] = _distance(windowed, whole)
 
     torch.set_num_threads(file_threads)
-    long = StreamingConverter(voice, replace(stream, block_frames=OFFLINE_BLOCK_FRAMES), params)
+    long = StreamingConverter(voice, file_stream(voice.config, stream), params)
     repeated = np.resize(wave, 4 * long.block)
     speeds = []
     for i in range(4):

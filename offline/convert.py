@@ -23,9 +23,13 @@ from core.level import gain_onto, speech_level
 from core.resampler import Resampler
 from core.shift import shift_onto
 from core.streaming.converter import StreamingConverter
+from core.streaming.plan import live_stream
 from core.voice import VoiceModel
+from offline.memory import free_bytes
 
 OFFLINE_BLOCK_FRAMES = 256  # 3 s at 44.1 kHz: long enough to be fast, short enough to stay small
+_SHORTEST_BLOCK_FRAMES = 16
+_BYTES_A_FRAME, _MEMORY_SHARE = 400_000, 0.25  # of a block, and of the free memory
 
 Progress = Callable[[float], None]
 """Called with the share of the file that is done, 0 to 1."""
@@ -73,7 +77,7 @@ def convert_file(
     if not like_live:
         if params.pitch_shift is None or params.level_shift is None:
             params = whole_file(voice, source, params)
-        stream = replace(stream, block_frames=OFFLINE_BLOCK_FRAMES)
+        stream = file_stream(voice.config, stream)
     converter = StreamingConverter(voice, stream, params)
     quality = "live" if like_live else "high"
     seconds, clipped = stream_file(converter, source, target, quality, progress)
@@ -107,6 +111,14 @@ def stream_file(
             rest = converter.flush()[converter.latency - skipped :]
             writer.write(rest[: wanted - written])
         return counted.samples / reader.sample_rate, reader.clipped
+
+
+def file_stream(voice: VoiceConfig, stream: StreamConfig) -> StreamConfig:
+    """The stream in blocks as long as memory allows, with as much context as the voice wants."""
+    context = max(stream.context_frames, live_stream(voice).context_frames)
+    fit = int(free_bytes(torch.device("cpu")) * _MEMORY_SHARE / _BYTES_A_FRAME)
+    block = min(max(fit, _SHORTEST_BLOCK_FRAMES), OFFLINE_BLOCK_FRAMES)
+    return replace(stream, block_frames=block, context_frames=context)
 
 
 def whole_shift(voice: VoiceModel, source: Path, speakers: tuple[float, ...]) -> float | None:

@@ -106,7 +106,7 @@ def convert_group(
     """One file in constant memory; several together, where the voice's parts stream exactly and
     memory suffices.
     """
-    exact = voice.analyser.f0_within(stream.lookahead_frames).streams_exactly
+    exact = voice.analyser.streams_exactly(stream.lookahead_frames)
     if len(group) > 1 and exact and voice.vocoder.streams_exactly:
         try:
             return list(convert_together(voice, group, params, stream))

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from core.precision import faster_on
 from offline.checkpoint import TrainState, begin_with, load_start
 
 log = logging.getLogger(__name__)
@@ -113,8 +114,7 @@ def train(task: Task, folder: Path, config: TrainConfig, start: Path | None = No
 
 def has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 itself (2.4 times the speed of float32 there)."""
-    flags = torch.cpu.get_capabilities()
-    return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    return "bf16" in faster_on(torch.device("cpu"))
 
 
 def _learning_rate(progress: float, step: int, config: TrainConfig) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from core.content.phonetic import PhoneticEncoder
+from core.errors import VoiceChangerError, first_line
 from offline.augment import SpectralAugment
 from offline.preprocess import Utterance, load_wave, wave_path
 from offline.tasks.content import log_power
+
+log = logging.getLogger(__name__)
 
 _OWN_DELAY = 0.6  # share of the disguises heard at the voice's own delay, the rest at any
 
@@ -36,17 +41,10 @@ def disguised_units(
     same recording in another disguise; each adds its units, as they are and augmented.
     cache: folder to keep them in.
     """
-    file = (
-        None
-        if cache is None
-        else cache / f"units-{_key(encoder, features, utterances, others, variants)}"
-    )
-    if file is not None and file.is_file():
-        kept: list[Tensor] = torch.load(file, weights_only=True)
-        return kept
-    generator = torch.Generator().manual_seed(seed)
-    units = []
-    with torch.inference_mode():
+
+    def hear() -> list[Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        units = []
         for utterance in tqdm(utterances, "units", disable=None):
             wave = load_wave(features, utterance)
             parts = [_units(encoder, wave, augment, 1, variants - 1, generator)]
@@ -56,10 +54,35 @@ def disguised_units(
                     other = np.pad(other, (0, len(wave) - len(other)))
                     parts.append(_units(encoder, other, augment, 1, 1, generator))
             units.append(torch.cat(parts).half())
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(units, file)
-    return units
+        return units
+
+    with torch.inference_mode():
+        if cache is None:
+            return hear()
+        return kept(cache, "units", _told(encoder, features, utterances, others, variants), hear)
+
+
+def kept(cache: Path, name: str, told: str, make: Callable[[], list[Tensor]]) -> list[Tensor]:
+    """What `make` gives, kept in a file named by what it depends on; a damaged one is made anew."""
+    file = cache / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:16]}.pt"
+    if file.is_file():
+        try:
+            known: list[Tensor] = torch.load(file, weights_only=True)
+            return known
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            log.warning("%s is damaged; making it anew", file)
+    made = make()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".part")
+    try:
+        torch.save(made, temporary)
+        temporary.replace(file)
+    except (OSError, RuntimeError) as error:  # torch says a full disk as a RuntimeError
+        temporary.unlink(missing_ok=True)
+        raise VoiceChangerError(
+            f"could not write {file}: {first_line(error)}; free some space and try again"
+        ) from None
+    return made
 
 
 def _units(
@@ -88,17 +111,16 @@ def _units(
     return torch.cat(units).transpose(1, 2)
 
 
-def _key(
+def _told(
     encoder: PhoneticEncoder,
     features: Path,
     utterances: Sequence[Utterance],
     others: Sequence[Path],
     variants: int,
 ) -> str:
-    """Names the encoder's weights and what is asked of it."""
-    digest = hashlib.sha256(repr((variants, str(features), [str(o) for o in others])).encode())
-    for utterance in utterances:
-        digest.update(utterance.path.encode())
+    """Says the encoder's weights and what is asked of it."""
+    digest = hashlib.sha256()
     for name, weight in sorted(encoder.state_dict().items()):
         digest.update(name.encode() + weight.numpy().tobytes())
-    return digest.hexdigest()[:16] + ".pt"
+    paths = [utterance.path for utterance in utterances]
+    return repr((variants, str(features), [str(o) for o in others], paths, digest.hexdigest()))

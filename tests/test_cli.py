@@ -197,7 +197,7 @@ def test_a_folder_goes_on_after_a_bad_file(moksori: Moksori, speech: Path, tmp_p
     told = {Path(line["source"]).name: line for line in said.lines}  # as they come, in groups
     assert sorted(told) == ["a.wav", "b.wav", "d.flac"]
     assert "not an audio file" in told["b.wav"]["error"]
-    assert "1 of 3 files failed" in said.err
+    assert f"1 of 3 files failed: {source / 'b.wav'}" in said.err
     assert sorted(contents(source / "out")) == ["a.wav", "deep", "deep/d.flac"]
     said = moksori("convert", source, source / "out")  # what was made is no source
     assert len(said.out.splitlines()) == 2

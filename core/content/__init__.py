@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
@@ -14,39 +14,55 @@ from core.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
     from core.content.phonetic import PhoneticEncoder
+    from core.content.windowed import WindowedUnits
+    from core.streaming.plan import StreamPlan
 
 
 class ContentEncoder(Protocol):
-    """A wave in, content features ("units") out, at the encoder's own rate and framing."""
+    """A wave in, content features ("units") on the voice's frame grid out, whole or live."""
 
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def hop_length(self) -> int: ...
+    streams_exactly: bool
+
     @property
     def dim(self) -> int: ...
+    def lookahead(self, delay: int | None = None) -> int:
+        """Samples after a frame's end that its units depend on, at so many frames of delay."""
+        ...
 
-    def __call__(self, wave: Tensor) -> Tensor:
+    def __call__(self, wave: Tensor, delay: int | None = None) -> Tensor:
         """wave: (B, T) -> units (B, D, frames), frames = ceil(T / hop_length)."""
         ...
 
+    def heard_live(self, wave: Tensor, plan: StreamPlan) -> Tensor:
+        """As a live run of the plan hears the wave."""
+        ...
 
-def _phonetic(audio: AudioConfig, config: ContentConfig) -> PhoneticEncoder:
-    from core.content.phonetic import PhoneticEncoder
+    def begin(self, plan: StreamPlan) -> Any:
+        """The state before the first sample of a live run."""
+        ...
 
-    return PhoneticEncoder(audio, config)
-
-
-CONTENT_ENCODERS: dict[str, Callable[[AudioConfig, ContentConfig], PhoneticEncoder]] = {
-    "phonetic": _phonetic,
-}
+    def step(self, wave: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The next samples (1, n) -> the units (1, D, frames) that have their lookahead now."""
+        ...
 
 
-def content_encoder(audio: AudioConfig, config: ContentConfig) -> PhoneticEncoder:
-    """The encoder that `config` names, untrained; an unknown name lists the known ones."""
-    if config.encoder not in CONTENT_ENCODERS:
-        raise unknown_name("content encoder", config.encoder, CONTENT_ENCODERS)
-    return CONTENT_ENCODERS[config.encoder](audio, config)
+EMBEDDED = "phonetic"
+
+
+def content_encoder(audio: AudioConfig, config: ContentConfig) -> PhoneticEncoder | WindowedUnits:
+    """The encoder that `config` names, untrained or not read yet; an unknown name lists all."""
+    if config.encoder == EMBEDDED:
+        from core.content.phonetic import PhoneticEncoder
+
+        return PhoneticEncoder(audio, config)
+    if config.encoder in UNIT_ENCODERS:
+        from core.content.windowed import WindowedUnits
+
+        return WindowedUnits(audio, config)
+    raise unknown_name("content encoder", config.encoder, [EMBEDDED, *UNIT_ENCODERS])
+
+
+_PAD = 40  # zeros on each side: half of what a unit hears beyond its hop
 
 
 class UnitEncoder(Protocol):
@@ -69,12 +85,14 @@ class UnitOptions:
     """How a unit encoder is to be read.
 
     layer, final_proj: of `Hubert.load`; where they are None the name decides, and a name that
-    already decides takes no other. int8: linear layers in int8 (`core/int8.py`).
+    already decides takes no other. int8: linear layers in int8 (`core/int8.py`). pad: n samples
+    give n // 320 units, none fewer.
     """
 
     layer: int | None = None
     final_proj: bool | None = None
     int8: bool = False
+    pad: bool = False
 
 
 def _hubert_soft(source: str | Path, options: UnitOptions) -> UnitEncoder:
@@ -86,7 +104,8 @@ def _hubert_soft(source: str | Path, options: UnitOptions) -> UnitEncoder:
 def _hubert(source: str | Path, options: UnitOptions) -> UnitEncoder:
     from core.content.hubert import Hubert
 
-    return Hubert.load(source, options.layer, bool(options.final_proj), int8=options.int8)
+    pad = _PAD if options.pad else 0
+    return Hubert.load(source, options.layer, bool(options.final_proj), pad, options.int8)
 
 
 def _fixed(
@@ -100,7 +119,7 @@ def _fixed(
                 f"this encoder's name stands for layer {layer}, final_proj {final_proj}, got "
                 f'layer {options.layer}, final_proj {options.final_proj}; take "hubert" to choose'
             )
-        return make(source, UnitOptions(layer, final_proj, options.int8))
+        return make(source, replace(options, layer=layer, final_proj=final_proj))
 
     return fixed
 

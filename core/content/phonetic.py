@@ -9,6 +9,7 @@ that its bottleneck keeps what is said and drops who says it. The embedded defau
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from torch.nn import functional as F
 from core.config import AudioConfig, ContentConfig
 from core.mel import frame_wave, mel_filters
 from core.nn import CausalConv1d, ConvState, ResidualStack
+
+if TYPE_CHECKING:
+    from core.streaming.plan import StreamPlan
 
 _FLOOR = 1e-7  # of mel power: -70 dB, under any microphone's noise
 _CENTRE, _SCALE = -6.0, 4.0  # brings log mel power of levelled speech to about unit size
@@ -37,6 +41,7 @@ class PhoneticState:
 class PhoneticEncoder(nn.Module):
     """Log-mel frames -> causal convolutions -> a narrow bottleneck, the units."""
 
+    streams_exactly = True
     filters: Tensor
     window: Tensor
 
@@ -83,6 +88,14 @@ class PhoneticEncoder(nn.Module):
         padded = F.pad(wave, (0, (frames + delay) * self.hop_length - wave.shape[-1]))
         bands = self.bands(self.power(frame_wave(padded, self.config.n_fft, self.hop_length)))
         return self.encode(bands, delay)[0][:, delay:].transpose(1, 2)
+
+    def heard_live(self, wave: Tensor, plan: StreamPlan) -> Tensor:
+        """As `forward`: blocks change nothing."""
+        return self(wave, plan.stream.lookahead_frames)  # type: ignore[no-any-return]
+
+    def begin(self, plan: StreamPlan) -> PhoneticState:
+        """The state before the first sample of a live run."""
+        return self.init_state(delay=plan.stream.lookahead_frames)
 
     def init_state(self, batch: int = 1, delay: int | None = None) -> PhoneticState:
         """The state before the first sample."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from core.config import AudioConfig, ContentConfig, StreamConfig
+from core.config import AudioConfig, ContentConfig, StreamConfig, VoiceConfig
 from core.errors import ConfigError
 
 MAX_BLOCK_MS = 10_000
+_BLOCK, _CONTEXT = 0.25, 2.0  # seconds, for an encoder of windows
 
 
 class Window(NamedTuple):
@@ -134,6 +135,15 @@ class StreamPlan:
             yield Window(stop - self.window_frames, stop, committed, commit_stop)
             committed = commit_stop
             stop += self.block_frames
+
+
+def live_stream(voice: VoiceConfig) -> StreamConfig:
+    """The block and context that suit a voice: what is encoded window by window wants long ones."""
+    own = StreamConfig()
+    if not voice.content.source:
+        return own
+    block, context = (max(1, round(s * voice.audio.frame_rate)) for s in (_BLOCK, _CONTEXT))
+    return replace(own, block_frames=block, context_frames=context)
 
 
 def block_frames_from_samples(audio: AudioConfig, samples: int) -> int:

@@ -176,6 +176,19 @@ MODEL: dict[str, str] = {
         "이 인코더는 층 {}, final_proj {}인데 층 {}, final_proj {}입니다. 직접 고르려면"
         ' "hubert"를 쓰세요'
     ),
+    "this voice hears with {}, whose weights are not in its file; expected at {}, or by the same"
+    " name beside the voice ({})": (
+        "이 목소리는 {}로 듣는데 그 가중치는 목소리 파일에 없습니다. {}에, 또는 같은 이름으로"
+        " 목소리 파일 옆에 두세요 ({})"
+    ),
+    "{} gives a unit every {} samples, expected {} at {} Hz; take another encoder": (
+        "{}의 유닛은 {}샘플마다 나오는데 {}샘플({} Hz)이어야 합니다. 다른 인코더를 쓰세요"
+    ),
+    "{} is another {} than the one that this voice was trained with (its weights sign {},"
+    " expected {}); put that one there": (
+        "{}는 이 목소리를 학습할 때의 {}와 다릅니다(가중치 서명 {}, {}여야 함)."
+        " 학습할 때의 것을 그 자리에 두세요"
+    ),
     "vocoder config: a setting is of the wrong type: {}": (
         "보코더 설정: 값의 종류가 맞지 않습니다: {}"
     ),

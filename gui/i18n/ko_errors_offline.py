@@ -26,6 +26,13 @@ OFFLINE: dict[str, str] = {
     'frames_per_batch must be a number above 0 or "auto", got {}': (
         'frames_per_batch는 0보다 큰 수나 "auto"여야 하는데 {}입니다'
     ),
+    'encoder must name one, or be "embedded"': (
+        'encoder에는 인코더 이름을 쓰거나 "embedded"라고 쓰세요'
+    ),
+    "layer must be -1 or more, got {}": "layer는 -1 이상이어야 하는데 {}입니다",
+    "the embedded encoder has no layers to choose; set layer = -1": (
+        "내장 인코더에는 고를 층이 없습니다. layer = -1로 두세요"
+    ),
     "keep_last must be at least 1, got {}": "keep_last는 1 이상이어야 하는데 {}입니다",
     "keep_ms must not be negative, got {}": "keep_ms는 음수일 수 없는데 {}입니다",
     "level_db must lie in -60 to 0, got {}": "level_db는 -60에서 0 사이여야 하는데 {}입니다",
@@ -70,9 +77,9 @@ OFFLINE: dict[str, str] = {
     "several sources would become {}; convert them apart": (
         "여러 원본이 모두 {} 파일이 됩니다. 따로 변환하세요"
     ),
-    "the checkpoints in {} were trained with another start, network, channels, method, rank or"
-    " polish; put these settings back, or remove that folder to train anew": (
-        "{}의 체크포인트는 다른 start, network, channels, method, rank, polish 설정으로"
+    "the checkpoints in {} were trained with another start, network, channels, method, rank,"
+    " polish or encoder; put these settings back, or remove that folder to train anew": (
+        "{}의 체크포인트는 다른 start, network, channels, method, rank, polish, encoder 설정으로"
         " 학습했습니다. 설정을 되돌리거나, 그 폴더를 지우고 처음부터 학습하세요"
     ),
     "the features were made with other settings; run: moksori preprocess {}": (

@@ -96,6 +96,14 @@ class Checkpoints:
         scored = [s for s in self.saved if s.score is not None]
         return min(scored, key=lambda s: s.score or 0.0, default=None)
 
+    def forget_after(self, step: int) -> None:
+        """Removes the checkpoints of later steps: the training goes another way from there."""
+        gone = [s for s in self.saved if s.step > step]
+        self.saved = [s for s in self.saved if s.step <= step]
+        self._write_index()
+        for entry in gone:
+            (self.folder / entry.file).unlink(missing_ok=True)
+
     def _clean(self, keep_last: int, keep_every: int) -> None:
         best = self.best()
         gone = [

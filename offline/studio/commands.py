@@ -21,6 +21,9 @@ def add_studio_commands(commands: Any) -> None:
     train = _add(commands, "train", _train, "adapt the voice to the project, or go on with it")
     train.add_argument("--minutes", type=float, help="in place of max_minutes")
     train.add_argument("--steps", type=int, help="in place of max_steps")
+    train.add_argument(
+        "--step", default="last", help="go on from that checkpoint or from best, and drop the later"
+    )
     train.add_argument("--json", action="store_true", help="one line of JSON for each event")
 
     export = _add(commands, "export", _export, "the trained voice -> one voice file")
@@ -29,6 +32,7 @@ def add_studio_commands(commands: Any) -> None:
     export.add_argument("--json", action="store_true")
 
     evaluate = _add(commands, "evaluate", _evaluate, "one HTML page to look at and listen to")
+    evaluate.add_argument("--step", help="a number, best or last (default: as exported, or best)")
     evaluate.add_argument("--sources", nargs="+", type=Path, default=[], help="to convert, too")
     evaluate.add_argument("--output", type=Path, help="default: report.html in the project")
 
@@ -80,7 +84,7 @@ def _train(args: argparse.Namespace) -> int:
     wished = {key: value for key, value in changes.items() if value is not None}
     settings = replace(project.config.train, **wished)
     project = replace(project, config=replace(project.config, train=settings))
-    train_project(project, teller(args.json))
+    train_project(project, teller(args.json), args.step)
     return 0
 
 
@@ -101,8 +105,11 @@ def _export(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from offline.studio.evaluate import evaluate_project
     from offline.studio.events import Terminal
+    from offline.studio.export import export_project
     from offline.studio.project import Project
 
     project = Project.open(args.projects, args.name)
+    if args.step or not project.voice.is_file():
+        export_project(project, args.step or "best", None)
     print(evaluate_project(project, args.sources, args.output, Terminal()))
     return 0

@@ -17,24 +17,24 @@ import torch
 from numpy.typing import NDArray
 
 from core.audio import load_mono
-from core.config import StreamConfig, VoiceParams
+from core.config import VoiceParams
 from core.errors import VoiceChangerError
 from core.mel import LogMel, hz_to_mel
 from core.pipeline import convert, plan_for
+from core.streaming.plan import live_stream
 from core.voice import VOICES_FOLDER, VoiceModel
 from offline.bench import bench, describe
 from offline.convert import whole_file
 from offline.preprocess import load_wave
 from offline.studio.events import Tell
 from offline.studio.manifest import load_manifest
-from offline.studio.network import base_voice
 from offline.studio.pictures import draw_line, png, spectrogram
 from offline.studio.project import Project, write_text
 
 Wave = NDArray[np.float32]
 
 _SECONDS = 8.0
-_CONTEXTS = (0, 6, 12, 24, 48, 96)  # frames
+_CONTEXTS = (0, 6, 12, 24, 48, 96, 192)  # frames
 _F0_COLOUR = (120, 255, 160)
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
 img,svg,audio{display:block;max-width:100%;margin:.3rem 0}pre{background:#8882;padding:.7rem}
@@ -61,7 +61,7 @@ def evaluate_project(
     tell({"event": "note", "words": "measuring speed and errors"})
     parts += [
         "<h2>Speed</h2>",
-        f"<pre>{chr(10).join(describe(bench(voice, StreamConfig())))}</pre>",
+        f"<pre>{chr(10).join(describe(bench(voice, live_stream(voice.config))))}</pre>",
     ]
     parts += ["<h2>Window error over context</h2>", *_window_errors(voice)]
     page = (
@@ -77,7 +77,7 @@ def evaluate_project(
 
 def _own_words(project: Project, voice: VoiceModel) -> list[str]:
     """The target's own recording through the voice: what is lost apart from any conversion."""
-    manifest = load_manifest(project, base_voice(project.config.train).config.audio)
+    manifest = load_manifest(project, voice.config.audio)
     wave = load_wave(project.features, manifest.takes[len(manifest.takes) // 2])
     wave = wave[: round(_SECONDS * voice.config.audio.sample_rate)]
     same = VoiceParams(pitch_shift=0.0, level_shift=0.0)
@@ -163,7 +163,7 @@ def _window_errors(voice: VoiceModel) -> list[str]:
     whole = convert(voice, wave, params)
     rows: list[Iterable[Any]] = []
     for frames in _CONTEXTS:
-        plan = plan_for(voice, replace(StreamConfig(), context_frames=frames))
+        plan = plan_for(voice, replace(live_stream(voice.config), context_frames=frames))
         made = convert(voice, wave, params, plan)
         n = min(len(made), len(whole))
         error = float(np.abs(made[:n] - whole[:n]).max() / max(np.abs(whole).max(), 1e-9))

@@ -11,6 +11,8 @@ Event = dict[str, Any]
 Tell = Callable[[Event], None]
 """Called with one event; its kind is under "event"."""
 
+_BAR = 20  # characters
+
 
 def as_json(event: Event) -> None:
     """One line on stdout."""
@@ -58,7 +60,9 @@ def _step(event: Event) -> str:
 
 def _file(event: Event) -> str:
     problem = f"  ({event['error']})" if "error" in event else ""
-    return f"{event['done']}/{event['of']}  {event['file']}: {event['pieces']} pieces{problem}"
+    done, of = event["done"], event["of"]
+    bar = "#" * round(_BAR * done / of)
+    return f"[{bar:<{_BAR}}] {done}/{of}  {event['file']}: {event['pieces']} pieces{problem}"
 
 
 def _report(event: Event) -> list[str]:

@@ -20,8 +20,9 @@ from offline.bank import speaker_units
 from offline.preprocess import load_f0, load_wave
 from offline.spectrum import RECORDINGS, asked_spectrum
 from offline.studio.checkpoints import Checkpoints
+from offline.studio.encoder import base_voice
 from offline.studio.manifest import Take, TakesManifest, load_manifest, utterance
-from offline.studio.network import SPEAKER, Adapting, base_voice, voice_of
+from offline.studio.network import SPEAKER, Adapting, voice_of
 from offline.studio.project import Project, write_text
 from offline.studio.settings import SCRATCH
 
@@ -33,7 +34,7 @@ _FRAMES_A_UNIT = 6  # a bank's unit stands for at least so many frames
 def export_project(project: Project, wish: str, target: Path | None) -> tuple[Path, int]:
     """Writes a voice file of a checkpoint (a step, best or last); its path and step."""
     settings = project.config.train
-    base = base_voice(settings)
+    base = base_voice(project)
     manifest = load_manifest(project, base.config.audio)
     warnings: list[str] = []
     found = Checkpoints(project.checkpoints, warnings.append).load(wish)

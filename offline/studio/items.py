@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from tqdm import tqdm
 
+from core.content.windowed import WindowedUnits
 from core.features import loudness
 from core.mel import LogMel
 from core.voice import VoiceModel
 from offline.augment import SpectralAugment
-from offline.preprocess import load_f0
+from offline.preprocess import Utterance, load_f0, load_wave
 from offline.studio.batches import Item
+from offline.studio.encoder import windowed_units
 from offline.studio.manifest import TakesManifest, utterance
 from offline.studio.project import Project
-from offline.units import disguised_units
+from offline.units import disguised_units, kept
 
 _NOISY, _SNR_DB = 0.4, (3.0, 35.0)  # of what the encoder hears
 
@@ -26,18 +30,7 @@ def load_items(project: Project, manifest: TakesManifest, base: VoiceModel) -> l
     config, folder = base.config, project.features
     name = project.config.name
     chosen = [utterance(take, name, config.audio.sample_rate) for take in manifest.takes]
-    augment = SpectralAugment(config.audio, config.content, [], noisy=_NOISY, snr_db=_SNR_DB)
-    settings = project.config.train
-    units = disguised_units(
-        base.encoder,
-        folder,
-        chosen,
-        (),
-        augment,
-        settings.variants,
-        settings.seed,
-        cache=folder / "units",
-    )
+    units = _units(project, base, chosen)
     log_mel = LogMel(config.audio, config.mel)
     items = []
     for take, variations in zip(chosen, units, strict=True):
@@ -51,6 +44,30 @@ def load_items(project: Project, manifest: TakesManifest, base: VoiceModel) -> l
             Item(stored, mel, variations, torch.from_numpy(f0), torch.from_numpy(voiced), level)
         )
     return items
+
+
+def _units(project: Project, base: VoiceModel, chosen: list[Utterance]) -> list[Tensor]:
+    """Of each take (variants, D, T) in half precision."""
+    settings, encoder, folder = project.config.train, base.encoder, project.features
+    cache = folder / "units"
+    if not isinstance(encoder, WindowedUnits):
+        audio, content = base.config.audio, base.config.content
+        augment = SpectralAugment(audio, content, [], noisy=_NOISY, snr_db=_SNR_DB)
+        return disguised_units(
+            *(encoder, folder, chosen, (), augment, settings.variants, settings.seed), cache=cache
+        )
+
+    def hear() -> list[Tensor]:
+        generator = torch.Generator().manual_seed(settings.seed)
+        waves = (torch.from_numpy(load_wave(folder, u))[None] for u in chosen)
+        return [
+            windowed_units(encoder, wave, settings.variants, generator)
+            for wave in tqdm(waves, "units", len(chosen), disable=None)
+        ]
+
+    told = repr((base.config.content, settings.variants, settings.seed, [u.path for u in chosen]))
+    with torch.inference_mode():
+        return kept(cache, "units", told, hear)
 
 
 def split(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:

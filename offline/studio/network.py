@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from core.config import Speaker, VoiceConfig
 from core.diffusion.denoiser import Preconditioned
-from core.voice import DEFAULT_VOICE, VoiceModel, find_voice
+from core.voice import VoiceModel
 from offline.studio.batches import Batch
 from offline.studio.lowrank import make_low_rank, merge_low_rank
 from offline.studio.settings import SCRATCH, TrainSettings
@@ -148,12 +148,6 @@ class Adapting(nn.Module):
     def merged(self) -> None:
         """Turns low-rank changes into plain weights; for export, training ends with it."""
         merge_low_rank(self)
-
-
-def base_voice(settings: TrainSettings) -> VoiceModel:
-    """The voice to start from; from scratch, the one whose encoder and vocoder are used."""
-    name = DEFAULT_VOICE if settings.start == SCRATCH else settings.start
-    return VoiceModel.load(find_voice(name))
 
 
 def voice_of(network: Adapting, base: VoiceModel, config: VoiceConfig | None = None) -> VoiceModel:

@@ -83,10 +83,12 @@ def processes(device: str) -> Iterator[Processes]:
 
 
 def precision(name: str, device: torch.device) -> torch.dtype:
-    """What products are computed in; auto: bfloat16 where the device multiplies it itself."""
+    """What products are computed in; auto: half precision where the device multiplies it itself."""
+    if name == "auto" and device.type == "cuda":
+        own = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if own else torch.float16
     if name == "auto":
-        half = device.type == "cuda" or has_bfloat16()
-        return torch.bfloat16 if half else torch.float32
+        return torch.bfloat16 if has_bfloat16() else torch.float32
     return {
         "float32": torch.float32,
         "bfloat16": torch.bfloat16,

@@ -91,6 +91,18 @@ class PitchConfig:
         return F0Config(self.estimator, self.f0_min, self.f0_max)
 
 
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What hears the words. Another one is read from where it is, and must stay there."""
+
+    encoder: str = _set("embedded", "or a hubert_soft.pt, or a HuBERT, ContentVec, WavLM: see docs")
+    layer: int = _set(-1, "of such a folder or hub id: what that layer says; -1: the last")
+
+    def __post_init__(self) -> None:
+        _require(bool(self.encoder), 'encoder must name one, or be "embedded"')
+        _require(self.layer >= -1, f"layer must be -1 or more, got {self.layer}")
+
+
 SCRATCH = "scratch"
 METHODS = ("full", "low-rank", "speaker")
 
@@ -182,6 +194,7 @@ class ProjectConfig:
     slicer: SlicerConfig = field(default_factory=SlicerConfig)
     takes: TakesConfig = field(default_factory=TakesConfig)
     pitch: PitchConfig = field(default_factory=PitchConfig)
+    content: EncoderSettings = field(default_factory=EncoderSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
 

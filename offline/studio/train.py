@@ -20,15 +20,16 @@ from offline.memory import is_out_of_memory
 from offline.studio.batches import Batch, BatchPlan, Crop, Item, collate
 from offline.studio.budget import frames_that_fit
 from offline.studio.checkpoints import Checkpoints
+from offline.studio.encoder import EMBEDDED, base_voice
 from offline.studio.events import Tell
 from offline.studio.items import load_items, split
 from offline.studio.manifest import load_manifest
-from offline.studio.network import SPOKEN_FRAMES, Adapting, base_voice
+from offline.studio.network import SPOKEN_FRAMES, Adapting
 from offline.studio.processes import Processes, precision, processes
 from offline.studio.progress import Figures, stop_asked
 from offline.studio.project import Project
 from offline.studio.samples import Samples
-from offline.studio.settings import SCRATCH, TrainSettings
+from offline.studio.settings import SCRATCH, ProjectConfig
 
 _CHECK_SIGMAS = (0.1, 0.4, 1.0)
 _LEAST_FRAMES = 64
@@ -44,21 +45,24 @@ class Run:
     score: float | None = None
 
 
-def train_project(project: Project, tell: Tell) -> None:
-    """Trains until the settings' end, Ctrl-C or SIGTERM; called again it goes on exactly there."""
+def train_project(project: Project, tell: Tell, wish: str = "last") -> None:
+    """Trains until the settings' end, Ctrl-C or SIGTERM; called again it goes on exactly there.
+
+    wish: the checkpoint to go on from, a step, best or last; those after it are removed.
+    """
     settings = project.config.train
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     with processes(settings.device) as group:
         telling: Tell = tell if group.leads else lambda event: None
         with project.locked() if group.leads else nullcontext():
-            base = base_voice(settings)
+            base = base_voice(project)
             manifest = load_manifest(project, base.config.audio)
             if group.leads:
                 items = load_items(project, manifest, base)
             group.wait()
             if not group.leads:  # reads what the leader has computed
                 items = load_items(project, manifest, base)
-            Training(project, base, items, group, telling).run()
+            Training(project, base, items, group, telling, wish).run()
 
 
 class Training:
@@ -71,6 +75,7 @@ class Training:
         items: list[Item],
         group: Processes,
         tell: Tell,
+        wish: str = "last",
     ) -> None:
         self.project, self.base, self.group, self.tell = project, base, group, tell
         self.settings = settings = project.config.train
@@ -102,7 +107,7 @@ class Training:
         self.checkpoints = Checkpoints(
             project.checkpoints, lambda words: tell({"event": "warning", "words": words})
         )
-        self._restore()
+        self._restore(wish)
         if not self.run_state.frames_per_batch:
             self.run_state.frames_per_batch = self._first_budget()
         self.plan = self._plan()
@@ -349,7 +354,7 @@ class Training:
             "minutes": state.minutes,
             "frames_per_batch": state.frames_per_batch,
             "score": state.score,
-            "shape": _shape(settings),
+            "shape": _shape(self.project.config),
             "ema": self.ema,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -360,31 +365,35 @@ class Training:
         )
         self.tell({"event": "saved", "step": state.step, "path": str(path)})
 
-    def _restore(self) -> None:
-        found = self.checkpoints.load()
+    def _restore(self, wish: str) -> None:
+        found = self.checkpoints.load(wish)
         if found is None:
             return
-        _, data = found
-        if data["shape"] != _shape(self.settings):
+        saved, data = found
+        if data["shape"] != _shape(self.project.config):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " network, channels, method, rank or polish; put these settings back, or remove"
-                " that folder to train anew"
+                " network, channels, method, rank, polish or encoder; put these settings back, or"
+                " remove that folder to train anew"
             )
+        if wish != "last" and self.group.leads:
+            self.checkpoints.forget_after(saved.step)
         self.network.load_state_dict(data["network"])
         self.optimizer.load_state_dict(data["optimizer"])
         self.scaler.load_state_dict(data["scaler"])
         self.ema = {k: v.to(self.group.device) for k, v in data["ema"].items()}
-        wish = self.settings.frames_per_batch
+        most = self.settings.frames_per_batch
         budget = data["frames_per_batch"]
         self.run_state = Run(
             data["step"],
             data["minutes"],
-            min(budget, wish) if isinstance(wish, int) else budget,
+            min(budget, most) if isinstance(most, int) else budget,
             data["score"],
         )
 
 
-def _shape(settings: TrainSettings) -> str:
-    s = settings
-    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}"
+def _shape(config: ProjectConfig) -> str:
+    """What weights have to agree on."""
+    s, content = config.train, config.content
+    heard = f" {content.encoder} {content.layer}" if content.encoder != EMBEDDED else ""
+    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}{heard}"

@@ -161,7 +161,7 @@ def _no_json(weights: Weights, metadata: Metadata) -> None:
         ),
         (_config(speakers=[]), "config cannot be read: a voice needs at least one speaker"),
         (_config(f0={"estimator": "crepe"}), 'unknown f0 estimator "crepe"; known: '),
-        (_config(content={"encoder": "x"}), 'unknown content encoder "x"; known: phonetic'),
+        (_config(content={"encoder": "x"}), 'unknown content encoder "x"; known: contentvec, '),
         (_config(vocoder={"vocoder": "x"}), 'unknown vocoder "x"; known: source_filter'),
         (_no_config, "its config cannot be read"),
         (_no_json, "its config cannot be read"),
@@ -235,3 +235,15 @@ def test_a_saved_voice_may_be_read_like_any_new_file(tmp_path: Path) -> None:
     toy_voice().save(tmp_path / "voice.safetensors")
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
     assert len(modes) == 1
+
+
+def test_a_projects_voice_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("projects", "anna", "voices", "anna.safetensors")
+    path.parent.mkdir(parents=True)
+    toy_voice().save(path)
+    assert find_voice("anna") == path
+    with pytest.raises(VoiceFileError, match="known: anna, "):
+        find_voice("bert")

@@ -21,7 +21,7 @@ from tests.toy import needs_pyworld, speechlike, toy_voice
 def _recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     soundfile.write(tmp_path / "demo.flac", speechlike(44_100), 44_100)
     monkeypatch.setattr("offline.bench.VOICES_FOLDER", tmp_path)
-    monkeypatch.setattr("offline.bench.OFFLINE_BLOCK_FRAMES", 16)
+    monkeypatch.setattr("offline.convert.OFFLINE_BLOCK_FRAMES", 16)
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

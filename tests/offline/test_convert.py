@@ -13,8 +13,8 @@ from core.config import F0Config, StreamConfig, VoiceParams
 from core.errors import AudioFileError, ConfigError
 from core.pipeline import convert
 from core.voice import VoiceModel
-from offline.convert import Converted, convert_file, plan_targets, whole_shift
-from tests.toy import needs_pyworld, speechlike, toy_voice
+from offline.convert import Converted, convert_file, file_stream, plan_targets, whole_shift
+from tests.toy import TOY, needs_pyworld, speechlike, toy_voice
 
 RATE = 44_100
 
@@ -194,3 +194,9 @@ def test_an_automatic_shift_hears_the_whole_file_first(voice: VoiceModel, tmp_pa
 def test_a_file_without_a_voice_has_no_median(voice: VoiceModel, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(9000), RATE)
     assert whole_shift(voice, tmp_path / "silent.wav", (1.0,)) is None
+
+
+def test_blocks_are_as_long_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, frames in ((8 << 30, 256), (1 << 27, 83), (1 << 20, 16)):
+        monkeypatch.setattr("offline.convert.free_bytes", lambda device, free=free: free)
+        assert file_stream(TOY, StreamConfig()).block_frames == frames

@@ -25,15 +25,16 @@ sys.exit(code)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
-def test_two_hours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("voice", ["toy.safetensors", "embedded"])
+def test_two_hours(tmp_path: Path, voice: str) -> None:
     minute = speechlike(60 * RATE, sample_rate=RATE)
     with soundfile.SoundFile(tmp_path / "long.wav", "w", RATE, 1) as handle:
         for _ in range(60 * HOURS):
             handle.write(minute)
     toy_voice().save(tmp_path / "toy.safetensors")
-    files = ["convert", "long.wav", "made.wav", "--voice", "toy.safetensors"]
+    files = ["convert", "long.wav", "made.wav", "--voice", voice]
     said = subprocess.run(
         [sys.executable, "-c", CODE, *files],
         cwd=tmp_path,

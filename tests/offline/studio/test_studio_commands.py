@@ -21,7 +21,9 @@ def test_from_recordings_to_a_voice(tmp_path: Path, capsys: pytest.CaptureFixtur
     settings = Path(capsys.readouterr().out.strip())
     assert settings.name == SETTINGS
     text = settings.read_text(encoding="utf-8")
-    text = text.replace('"embedded"', json.dumps(str(tmp_path / "toy.safetensors")))
+    text = text.replace(
+        'start = "embedded"', f"start = {json.dumps(str(tmp_path / 'toy.safetensors'))}"
+    )
     text = text.replace("threads = 0", "threads = 1").replace("polish = true", "polish = false")
     settings.write_text(text, encoding="utf-8")
 

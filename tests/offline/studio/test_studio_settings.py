@@ -26,7 +26,7 @@ def test_every_setting_is_written_and_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nam = 1", r"unknown setting nam; known: credit, export, name, pitch"),
+        ("nam = 1", r"unknown setting nam; known: content, credit, export, name, pitch"),
         ("[train]\nsped = 1", r"train: unknown setting sped; known: .*learning_rate"),
         ("[train]\nseed = 'a'", r"train\.seed: expected int, got 'a'"),
         ("[train]\nmethod = 'half'", r'unknown method "half"; known: full, low-rank, speaker'),

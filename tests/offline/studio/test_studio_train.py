@@ -25,6 +25,7 @@ from offline.studio import train as train_module
 from offline.studio.checkpoints import Checkpoints
 from offline.studio.export import blend, export_project
 from offline.studio.network import Adapting, voice_of
+from offline.studio.processes import precision
 from offline.studio.project import Project
 from offline.studio.train import train_project
 from tests.command_line import ROOT
@@ -112,15 +113,31 @@ def test_from_scratch_with_either_network(
 ) -> None:
     project = make_project(tmp_path, start="scratch", network=kind, precision="bfloat16")
     toy = tmp_path / "toy.safetensors"
-    monkeypatch.setattr("offline.studio.network.find_voice", lambda name: toy)
+    monkeypatch.setattr("offline.studio.encoder.find_voice", lambda name: toy)
     train_project(project, Told())
     voice = VoiceModel.load(export_project(project, "last", None)[0])
     assert voice.config.denoiser.network == kind
     assert float(voice.denoiser.mel_std.mean()) > 0.2
 
 
+def test_half_precision_with_a_loss_scale(tmp_path: Path) -> None:
+    project = make_project(tmp_path, precision="float16", validate_every=4)
+    train_project(project, told := Told())
+    assert told.of("start")[0]["precision"] == "float16"
+    assert np.isfinite([event["loss"] for event in told.of("step")]).all()
+    found = Checkpoints(project.checkpoints).load()
+    assert found is not None
+    assert found[1]["scaler"]["scale"] > 1
+
+
+def test_no_processor_emulates_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    for known, wanted in (({"avx2": True}, torch.float32), ({"avx512_bf16": True}, torch.bfloat16)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
+        assert precision("auto", torch.device("cpu")) is wanted
+
+
 def test_killed_it_goes_on_exactly(tmp_path: Path) -> None:
-    straight = make_project(tmp_path, max_steps=30, save_every=10, validate_every=30)
+    straight = make_project(tmp_path, max_steps=100, save_every=50, validate_every=100)
     killed_root = tmp_path / "killed"
     shutil.copytree(tmp_path / "projects", killed_root)
     killed = Project.open(killed_root, "anna")
@@ -135,7 +152,7 @@ def test_killed_it_goes_on_exactly(tmp_path: Path) -> None:
                 break
     told = Told()
     train_project(killed, told)
-    assert told.of("start")[0]["step"] in (10, 20, 30)
+    assert told.of("start")[0]["step"] in (50, 100)
     expected, got = losses(straight), losses(killed)
     assert expected.keys() == got.keys()
     for step, loss in expected.items():
@@ -172,6 +189,20 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> Non
     assert "step_00000004.pt is missing or damaged" in told.of("warning")[0]["words"]
     assert told.of("start")[0]["step"] == 2
     assert told.of("step")[-1]["step"] == 4
+
+
+def test_it_goes_on_from_another_step(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    train_project(project, Told())
+    train_project(project, told := Told(), "2")
+    assert told.of("start")[0]["step"] == 2
+    assert told.of("step")[-1]["step"] == 4
+    with pytest.raises(VoiceChangerError, match="no checkpoint of step 3; known: 2, 4, best, last"):
+        train_project(project, Told(), "3")
+    checkpoints = Checkpoints(project.checkpoints)
+    checkpoints.forget_after(2)
+    assert [p.name for p in project.checkpoints.glob("step*")] == ["step_00000002.pt"]
+    assert [saved.step for saved in Checkpoints(project.checkpoints).saved] == [2]
 
 
 def test_other_settings_of_shape_are_refused(tmp_path: Path) -> None:
