@@ -20,7 +20,8 @@ from core.diff_svc.config import ForeignConfig
 from core.diff_svc.convert import Keyed
 from core.diff_svc.converter import LiveVoices, foreign_plan
 from core.diff_svc.live import Listener
-from core.diffusion.fitted import LEVELS, FittedSteps, fit, levels, sample_fitted, small_steps
+from core.diffusion.fitted import CALLS, fit, levels, sample_fitted, small_steps
+from core.diffusion.fitted_steps import FittedSteps
 from core.diffusion.original import bind
 from core.diffusion.samplers import Denoise, get_sampler, sample_unipc
 from core.diffusion.schedules import leap_sigmas
@@ -54,13 +55,13 @@ class Fitted:
 
 @torch.inference_mode()
 def fit_steps(voice: LiveVoices) -> Fitted:
-    """Fits every number of calls that levels are known for, and judges it on other sounds.
+    """Fits a sampler for each of CALLS, and judges it on other sounds.
 
     One that is no nearer than `unipc-leap` with as many calls is left out.
     """
     schedule, top_step = voice.diffusion.levels, voice.config.k_step - 1
     top, low = schedule.sigma(top_step), schedule.sigma(0)
-    chosen = [found for calls in sorted(LEVELS) if (found := levels(calls, low, top)) is not None]
+    chosen = [levels(calls, low, top) for calls in CALLS]
     fine = (*(schedule.sigma(step) for step in range(top_step, -1, -1)), 0.0)
     network, start = _network(voice, _PIECES, 0)
     wanted = sorted({sigma for found in chosen for sigma in found[1:]}, reverse=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from core.diffusion.fitted_steps import FittedSteps
 from core.diffusion.samplers import Denoise, steps_of
+from core.diffusion.schedules import leap_sigmas
 
 LEVELS: dict[int, tuple[float, ...]] = {
     6: (4.0, 1.1, 0.33, 0.09, 0.02),
@@ -30,6 +31,9 @@ LEVELS: dict[int, tuple[float, ...]] = {
     ),
 }
 """Calls -> where they are made below the top; docs/figures/fitted_levels.py found them."""
+
+CALLS = (6, 8, 9, 10, 12, 14, 16, 20)
+"""Numbers of them that a sampler is fitted for."""
 
 _RIDGE = 1e-6  # of the mean square of x0: draws weights to the last x0 alone
 _STRIDE = 0.065  # nepers of sigma between two calls on the way in small steps
@@ -47,12 +51,12 @@ def sample_fitted(denoise: Denoise, x: Tensor, steps: FittedSteps) -> Tensor:
     return x
 
 
-def levels(calls: int, lowest: float, top: float) -> tuple[float, ...] | None:
-    """The levels for so many calls from `top` down to 0, None where none are known that fit."""
-    below = LEVELS.get(calls, ())
-    if not below or below[0] >= top / 2 or below[-1] < lowest:
-        return None
-    return (top, *below, 0.0)
+def levels(calls: int, lowest: float, top: float) -> tuple[float, ...]:
+    """Where so many calls are made from `top` down to 0: those of LEVELS, or of the leap."""
+    known = LEVELS.get(calls, ())
+    if known and known[0] < top / 2 and known[-1] >= lowest:
+        return (top, *known, 0.0)
+    return leap_sigmas(calls, lowest, top)
 
 
 def small_steps(

@@ -26,7 +26,8 @@ from core.config import VoiceConfig
 from core.diff_svc.convert import Keyed
 from core.diff_svc.voice import DiffSvcVoice
 from core.diffusion.discrete import DiscreteSchedule
-from core.diffusion.fitted import LEVELS, fit, sample_fitted, small_steps
+from core.diffusion.fitted import CALLS as FITTED_CALLS
+from core.diffusion.fitted import fit, sample_fitted, small_steps
 from core.diffusion.fitted import levels as fitted_levels
 from core.diffusion.fitted_steps import FittedSteps
 from core.diffusion.original import bind
@@ -76,16 +77,15 @@ def spacings(schedule: DiscreteSchedule) -> dict[str, Callable[[int], tuple[floa
 
 
 def fitted_steps(voice: DiffSvcVoice, cond: Tensor) -> list[FittedSteps]:
-    """Of every number of calls whose levels are known, fitted to the voice told cond (B, H, T)."""
+    """One for each of FITTED_CALLS, fitted to the voice told cond (B, H, T)."""
     schedule = voice.diffusion.levels
     low, top = schedule.sigma(0), schedule.sigma(schedule.timesteps - 1)
     network = schedule.denoise(bind(voice.diffusion, cond), clamp=1.0)
     noise = torch.cat([Keyed(voice, 1 + i, 0).start(cond.shape[2]) for i in range(len(cond))])
     start, fine = noise / schedule.alpha(top), schedule.uniform_sigmas(schedule.timesteps)
     made = []
-    for calls in sorted(LEVELS):
+    for calls in FITTED_CALLS:
         sigmas = fitted_levels(calls, low, top)
-        assert sigmas is not None
         path = small_steps(network, start, fine, sigmas[1:])
         made.append(fit(network, start, sigmas, path))
     return made
