@@ -59,8 +59,8 @@ class LiveStats:
     xruns: dropouts, each a stretch of silence because no block was ready. silent_samples: their
     length. device_xruns: callbacks in which the device itself reported an overflow or underflow.
     dropped_samples: sound thrown away, so that latency does not creep after a stall.
-    late_samples: how far the output lags beyond the declared latency now; negative: ahead of it,
-    because the input lost samples, so that less cushion is left.
+    late_samples, late_ms: how far the output lags beyond the declared latency now; negative: ahead
+    of it, because the input lost samples, so that less cushion is left.
     bad_blocks: blocks replaced by silence because the processor gave NaN or infinite samples.
     p50_ms, p95_ms, p99_ms: compute per block over the last 512 blocks; max_ms: since the start.
     rtf: the mean compute over the length of a block.
@@ -77,6 +77,7 @@ class LiveStats:
     device_xruns: int = 0
     dropped_samples: int = 0
     late_samples: int = 0
+    late_ms: float = 0.0
     bad_blocks: int = 0
     p50_ms: float = 0.0
     p95_ms: float = 0.0

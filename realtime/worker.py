@@ -139,6 +139,7 @@ class Worker:
             device_xruns=transport.input_errors + transport.output_errors,
             dropped_samples=round(self._lost_input) + self._outlet.dropped,
             late_samples=round(self._late),
+            late_ms=1000 * self._late / self._backend.sample_rate,
             drift_ppm=follower.ppm if follower else 0.0,
             latency=self._plan.declared(self._backend.latency),
         )

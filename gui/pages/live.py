@@ -316,7 +316,7 @@ class LivePage(QWidget):
 
     def _show_stats(self, stats: LiveStats) -> None:
         latency = stats.latency
-        self.latency.setText(f"{latency.total_ms:.0f} ms")
+        self.latency.setText(f"{latency.total_ms + stats.late_ms:.0f} ms")  # as it is now
         share = stats.p95_ms / latency.block_ms if latency.block_ms else 0.0
         now = colours()
         spare = max(0.0, 1 - share) if stats.effort else 0.0  # bypassed, blocks cost nothing

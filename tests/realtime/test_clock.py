@@ -94,6 +94,7 @@ def test_a_session_between_two_clocks(ppm: float) -> None:
     stats = session.stats
     assert (stats.xruns, stats.dropped_samples, session.error) == (0, 0, None)
     assert abs(stats.late_samples) < 0.015 * RATE  # of callbacks of 10 ms
+    assert abs(stats.late_ms - 1000 * stats.late_samples / RATE) < 0.1
     assert stats.drift_ppm == pytest.approx(ppm, abs=60)
     out = backend.output[2 * RATE :]
     crossings = np.flatnonzero((out[:-1] < 0) & (out[1:] >= 0))
