@@ -28,7 +28,7 @@ from core.diffusion.schedules import leap_sigmas
 from core.voice import VOICES_FOLDER
 
 _PIECES = ((0.5, 0.0), (3.0, 5.0))  # of the demo: where they begin in seconds, semitones
-_JUDGED = ((1.8, 0.0), (4.3, 5.0))
+_JUDGED = ((1.8, 2.0),)
 _SECONDS = 0.8  # of each
 _STRIDE = 10  # of the original's PLMS
 _NEAR = 1.01  # of its distance is as near as it

@@ -23,7 +23,6 @@ from core.diffusion.schedules import leap_sigmas
 LEVELS: dict[int, tuple[float, ...]] = {
     6: (4.0, 1.1, 0.33, 0.09, 0.02),
     8: (8.488, 3.61, 1.042, 0.5466, 0.2144, 0.08146, 0.02001),
-    9: (8.767, 3.384, 0.9309, 0.7796, 0.2867, 0.1365, 0.0562, 0.01731),
     10: (10.99, 4.041, 2.261, 0.9309, 0.4883, 0.252, 0.1365, 0.0562, 0.01703),
     12: (
         *(13.12, 5.232, 2.572, 1.328, 0.9014, 0.5208, 0.3108),
@@ -32,11 +31,11 @@ LEVELS: dict[int, tuple[float, ...]] = {
 }
 """Calls -> where they are made below the top; docs/figures/fitted_levels.py found them."""
 
-CALLS = (6, 8, 9, 10, 12, 14, 16, 20)
+CALLS = (6, 8, 10, 12, 16, 20)
 """Numbers of them that a sampler is fitted for."""
 
 _RIDGE = 1e-6  # of the mean square of x0: draws weights to the last x0 alone
-_STRIDE = 0.065  # nepers of sigma between two calls on the way in small steps
+_STRIDE = 0.09  # nepers of sigma between two calls on the way in small steps
 
 
 def sample_fitted(denoise: Denoise, x: Tensor, steps: FittedSteps) -> Tensor:
