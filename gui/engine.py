@@ -246,7 +246,7 @@ def _import(checkpoint: Path) -> list[str]:
         vocoder=_near(checkpoint, "nsf_hifigan*"),
         name=None,
         exact=False,
-        quick=False,
+        quick=True,  # a card within seconds; fitting takes minutes
     )
     return import_voice(args)[:-1]  # the last says where it was written
 

@@ -159,7 +159,7 @@ def draw(means: dict[tuple[str, str, int], float]) -> None:
         panel.set_xlabel("evaluations of the network")
         panel.grid(alpha=0.25)
     axes[0].set_ylabel("dB to DDIM over 1000 steps")
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[-1].legend(frameon=False, fontsize=8)
     figure.savefig(Path(__file__).with_suffix(".png"), dpi=120)
 
 
