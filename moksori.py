@@ -739,9 +739,7 @@ def _hears(config: VoiceConfig) -> list[str]:
 def _import_voice(args: argparse.Namespace) -> int:
     from offline.import_voice import import_voice
 
-    if not (args.quick or args.exact):
-        _say("a sampler is fitted to the voice, minutes for one of full size; --quick leaves it out")
-    print("\n".join(import_voice(args)))
+    print("\n".join(import_voice(args, _say)))
     return 0
 
 

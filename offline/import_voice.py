@@ -22,10 +22,11 @@ FileConverter = Callable[[Path, Path, Progress], Converted]
 """(source, target, progress) -> what became of it."""
 
 
-def import_voice(args: argparse.Namespace) -> list[str]:
+def import_voice(args: argparse.Namespace, say: Callable[[str], None] | None = None) -> list[str]:
     """Reads a foreign checkpoint, writes one voice file; what was found, a sentence a line.
 
-    args: family, checkpoint, config, hubert, vocoder, name, exact, quick.
+    args: family, checkpoint, config, hubert, vocoder, name, exact, quick. say: is told what takes
+    its time.
     """
 
     if args.name is not None and not re.fullmatch(r"[\w.-]+", args.name):
@@ -36,7 +37,11 @@ def import_voice(args: argparse.Namespace) -> list[str]:
     voice = _read(args)
     target = voice_path(voice.config.name, voice.config.step)
     _write(target, voice)
-    fitted = [] if args.quick or voice.config.exact else _fit(target, voice)
+    fitted: list[str] = []
+    if not (args.quick or voice.config.exact):
+        if say is not None:
+            say("fitting samplers to the voice; minutes at full size, --quick leaves it out")
+        fitted = _fit(target, voice)
     return [
         *voice.report,
         *fitted,
