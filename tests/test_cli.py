@@ -273,7 +273,7 @@ def test_bench(moksori: Moksori, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         offline.bench, "load_mono", lambda path, rate: (load_mono(path, rate)[0][:RATE], rate)
     )
-    monkeypatch.setattr(offline.bench, "OFFLINE_BLOCK_FRAMES", 32)
+    monkeypatch.setattr("offline.convert.OFFLINE_BLOCK_FRAMES", 32)
     said = moksori("bench", "--json")
     assert said.code == 0
     figures = json.loads(said.out)
