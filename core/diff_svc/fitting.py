@@ -80,7 +80,8 @@ def fit_steps(voice: LiveVoices) -> Fitted:
         if far <= distance(plain):  # else, or where a network says what is no number
             kept.append((steps, far))
     original = [schedule.sigma(step) for step in range(0, top_step + 1, _STRIDE)][::-1]
-    plms = get_sampler("plms")(network, start * (original[0] / top), (*original, 0.0))
+    begun = start * (math.hypot(1.0, original[0]) / math.hypot(1.0, top))
+    plms = get_sampler("plms")(network, begun, (*original, 0.0))
     return Fitted(tuple(s for s, _ in kept), tuple(far for _, far in kept), distance(plms))
 
 

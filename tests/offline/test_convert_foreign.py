@@ -56,6 +56,7 @@ def test_import_then_convert_by_name(
     assert find_voice(voice).name == "nyaru_400.safetensors"
     assert "nyaru: diff-svc, trained 400 steps" in moksori("voices").out
     assert "44100 Hz, hop 512, 128 mel bins" in moksori("voices", voice).out
+    assert "live, fitted to it" in moksori("voices", voice).out
     assert moksori("voices", voice, "--json").lines[0]["config"]["family"] == "diff-svc"
     said = moksori("convert", recording, tmp_path / "out.wav", "--voice", voice, "--json")
     assert said.code == 0, said.err
