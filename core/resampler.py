@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, gcd
 
 import numpy as np
@@ -133,10 +134,11 @@ def _half_width(rate_in: int, rate_out: int, quality: str) -> int:
     return ceil((spec.rejection - 7.95) / (2.285 * transition) / 2) + 1
 
 
+@lru_cache(maxsize=4)  # a folder's files are of few rates; a bank costs as much as seconds of sound
 def _polyphase_bank(up: int, rate_in: int, rate_out: int, quality: str) -> Wave:
     """(up, 2 * half): row p weighs inputs n - half + 1 ... n + half for the place n + p / up.
 
-    Each row sums to 1, so that a constant stays constant.
+    Each row sums to 1, so that a constant stays constant. Shared by all resamplers: read only.
     """
     spec = RESAMPLER_QUALITIES[quality]
     half = _half_width(rate_in, rate_out, quality)
@@ -151,4 +153,5 @@ def _polyphase_bank(up: int, rate_in: int, rate_out: int, quality: str) -> Wave:
         window = np.i0(beta * np.sqrt(np.maximum(0.0, 1 - (t / half) ** 2)))
         row = np.sinc(cutoff * t) * window
         bank[p] = row / row.sum()
+    bank.setflags(write=False)
     return bank

@@ -31,7 +31,7 @@ Outcome = tuple[Path, Path, Converted | VoiceChangerError]
 LONGEST_SECONDS = 30.0
 """Longer files are converted one by one, in constant memory."""
 
-_FILES = 8  # more at once are no faster
+_FILES = 4  # more at once are no faster
 _PASS_FRAMES = 512  # of all files together: what lies between the layers then fits the caches
 _BYTES_A_SECOND = 4_000_000  # of a waiting file: its wave, conditions and result
 _MEMORY_SHARE = 0.25  # of the free memory
@@ -51,7 +51,9 @@ class _Heard:
 
 
 def grouped(pairs: Sequence[Pair], lanes: int = 1) -> list[list[Pair]]:
-    """Short files of like length together, others alone; at least as many groups as lanes."""
+    """Short files of like length together, others alone; the longest first, so that lanes which
+    take one group after the other end at about the same time.
+    """
     lengths = [_seconds(source) for source, _ in pairs]
     short = [i for i, seconds in enumerate(lengths) if 0 < seconds <= LONGEST_SECONDS]
     most = free_bytes(torch.device("cpu")) * _MEMORY_SHARE / _BYTES_A_SECOND / max(lanes, 1)
@@ -64,7 +66,8 @@ def grouped(pairs: Sequence[Pair], lanes: int = 1) -> list[list[Pair]]:
             last = []
         last.append(i)
     groups += [last] if last else []
-    return [[pairs[i] for i in sorted(group)] for group in sorted(groups, key=min)]
+    longest_first = sorted(groups, key=lambda group: -sum(lengths[i] for i in group))
+    return [[pairs[i] for i in sorted(group)] for group in longest_first]
 
 
 def convert_together(
@@ -169,13 +172,15 @@ def _say(voice: VoiceModel, heard: Sequence[_Heard], stream: StreamConfig) -> li
     """The waves, aligned with the sources, each at least as long as its conditions."""
     longest = max(each.conditions.frames for each in heard) + 1  # one more: the vocoder lags
     hop, latency = voice.config.audio.hop_length, voice.vocoder.latency
-    together = Synthesis(voice, stream.steps, stream.sampler, stream.seed)
+    alone, together = (
+        Synthesis(voice, stream.steps, stream.sampler, stream.seed) for _ in range(2)
+    )
     prepared, gains = [], []
     made = torch.zeros(len(heard), longest * hop)
     step = max(_PASS_FRAMES // len(heard), 32)
     with torch.inference_mode():
         for each in heard:
-            alone = Synthesis(voice, stream.steps, stream.sampler, stream.seed)
+            alone.reset()
             wanted, gain = alone.prepare(_padded(each.conditions, longest), each.params)
             prepared.append(wanted)
             gains.append(gain)

@@ -104,6 +104,6 @@ def test_groups(pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"")
     others = [(long, tmp_path / "a"), (broken, tmp_path / "b")]
-    assert [len(group) for group in grouped([*pairs, *others])] == [4, 1, 1]
+    assert grouped([*pairs, *others]) == [[others[0]], pairs, [others[1]]]  # the longest first
     monkeypatch.setattr("offline.convert_together.free_bytes", lambda device: 1)
     assert [len(group) for group in grouped(pairs)] == [1, 1, 1, 1]
