@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.diffusion.diffnet import DiffNet, ResidualLayer
+from core.winograd import WinogradConv
+
+_LONG = 256  # frames from which short products gain
 
 
 class PackedLayer(NamedTuple):
@@ -47,6 +50,7 @@ class PackedDiffNet:
             ]
             self._cond_bias = torch.cat(added).to(self.dtype)
             self._skip, self._skip_bias = self._folded(layers)
+        self._short: dict[int, WinogradConv] = {}
 
     def condition(self, cond: Tensor) -> list[Tensor]:
         """cond (1, H, n) -> what each layer's convolution adds it to, (n, 2C)."""
@@ -72,9 +76,20 @@ class PackedDiffNet:
     def gate(self, layer: PackedLayer, heard: Tensor, told: Tensor, out: Tensor) -> None:
         """heard (n + 2 * dilation, C): the layer's input and what is around; into `out` (n, C)."""
         n, far = len(told), layer.dilation
-        beside = torch.cat([heard[:n], heard[far : far + n], heard[2 * far :]], 1)
-        z = torch.addmm(told, beside, layer.taps)
+        if n >= _LONG and heard.dtype == torch.float32 and heard.device.type == "cpu":
+            z = self._shortened(layer)(heard).add_(told)
+        else:
+            beside = torch.cat([heard[:n], heard[far : far + n], heard[2 * far :]], 1)
+            z = torch.addmm(told, beside, layer.taps)
         torch.mul(z[:, : self.channels].sigmoid_(), z[:, self.channels :].tanh_(), out=out)
+
+    def _shortened(self, layer: PackedLayer) -> WinogradConv:
+        """Its convolution for many frames, made when it is first wanted: it is twice as large."""
+        made = self._short.get(id(layer))
+        if made is None:
+            taps = layer.taps.view(3, self.channels, -1)
+            made = self._short[id(layer)] = WinogradConv(taps, layer.dilation)
+        return made
 
     def _packed(self, layer: ResidualLayer) -> PackedLayer:
         taps = layer.dilated_conv.weight.permute(2, 1, 0).reshape(3 * self.channels, -1)

@@ -18,7 +18,7 @@ from core.vocoder.nsf_layers import Kept, Walk, delay
 
 _NOISE_STREAM = 2  # the denoiser's start noise is 0, the embedded vocoder's 1
 
-_PART = 43  # frames at once, half a second: eight seconds of them would be gigabytes of activations
+_PART = 86  # frames at once, a second: eight of them would be gigabytes of activations
 
 
 @dataclass

@@ -1,11 +1,13 @@
 """Seconds a stage for a whole file through a full-size diff-svc voice, end to end.
 
     python -m docs.figures.foreign_file [--seconds 10] [--threads 2] [--precision auto] [--repeat 3]
-        [--steps 20] [--vocoder embedded]
+        [--steps 20] [--vocoder embedded] [--original]
 
 Random weights: neither time nor memory depends on them. Core seconds are the processor's own, of
 all its threads: a machine at work elsewhere stretches those of the clock. Of a long file resident
-memory is told on the way.
+memory is told on the way. --original: between the conversions, what the same sound takes as the
+original goes about it, from one run of each part: encoder, 101 calls of the network as plain
+convolutions with the condition projected in each, vocoder in one piece.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +25,18 @@ import torch
 from numpy.typing import NDArray
 
 from core.audio import AudioWriter, load_mono
+from core.content.hubert_soft import SAMPLE_RATE as UNIT_RATE
 from core.diff_svc.convert import ConvertParams
 from core.diff_svc.voice import DiffSvcVoice
 from core.precision import AUTO, PRECISIONS
+from core.vocoder.nsf_hifigan import NsfHifiGan
 from core.voice import VOICES_FOLDER
 from docs.figures.foreign_live import full_size, lowered
 from offline.convert import stream_file
 from offline.convert_foreign import wide_converter
 
 TOLD_EVERY = 300.0  # seconds of sound
+ORIGINAL_CALLS = 101
 
 
 def main() -> None:
@@ -41,11 +47,13 @@ def main() -> None:
     parser.add_argument("--precision", choices=(AUTO, *PRECISIONS), default=AUTO)
     parser.add_argument("--steps", type=int, help="evaluations of the network")
     parser.add_argument("--vocoder", choices=("nsf-hifigan", "embedded"), default="nsf-hifigan")
+    parser.add_argument("--original", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     voice = lowered(full_size(given.vocoder), given.precision)
     stride = None if given.steps is None else round(voice.config.k_step / given.steps)
     rate = voice.config.mel.sample_rate
+    plain = full_size("nsf-hifigan") if given.original else None
     sound, _ = load_mono(VOICES_FOLDER / "demo.flac", rate)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in.wav"
@@ -54,6 +62,8 @@ def main() -> None:
                 writer.write(sound[:left])
         for _ in range(given.repeat):
             convert(voice, source, given.seconds, ConvertParams(speedup=stride))
+            if plain is not None:
+                original(plain, given.seconds)
 
 
 def convert(voice: DiffSvcVoice, source: Path, seconds: float, params: ConvertParams) -> None:
@@ -82,6 +92,29 @@ def convert(voice: DiffSvcVoice, source: Path, seconds: float, params: ConvertPa
     clock, work = time.perf_counter() - clock, time.process_time() - work
     stages = "".join(f"  {stage} {value:.2f}" for stage, value in spent.items())
     print(f"clock {clock:.2f} s  cores {work:.2f} s{stages}  peak {peak():.0f} MiB", flush=True)
+
+
+@torch.inference_mode()
+def original(voice: DiffSvcVoice, seconds: float) -> None:
+    """The clock's seconds of its parts, and of them all at its default speed-up of 10."""
+    form, net, vocoder = voice.config.mel, voice.diffusion.denoise_fn, voice.vocoder
+    assert isinstance(vocoder, NsfHifiGan)
+    frames = round(seconds * form.frame_rate)
+    cond, mel = torch.randn(1, net.size.condition, frames), torch.randn(1, form.n_mels, frames)
+    wave, step = torch.randn(1, round(seconds * UNIT_RATE)), torch.tensor([500.0])
+    parts: list[Callable[[], object]] = [
+        lambda: voice.units(wave),
+        lambda: net(mel, step, net.condition(cond)),
+        lambda: vocoder(mel, torch.full((1, frames), 200.0)),
+    ]
+    spent = []
+    for part in parts:
+        started = time.perf_counter()
+        part()
+        spent.append(time.perf_counter() - started)
+    units, call, said = spent
+    whole = units + ORIGINAL_CALLS * call + said
+    print(f"original {whole:.1f} s: {units:.2f} + {ORIGINAL_CALLS} x {call:.3f} + {said:.2f}")
 
 
 def peak() -> float:
