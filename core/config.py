@@ -138,9 +138,10 @@ class F0Config:
 
 @dataclass(frozen=True)
 class DenoiserConfig:
-    """The causal denoising network and its noise levels (the normalised mel has deviation 1).
+    """The denoising network and its noise levels (the normalised mel has deviation 1).
 
     network: by name (`core/diffusion/networks.py`). heads, attention_frames: of "attention" alone.
+    causal: false is for "wavenet" alone, whose convolutions then look as far ahead as back.
     """
 
     channels: int = 160
@@ -155,9 +156,15 @@ class DenoiserConfig:
     network: str = "wavenet"
     heads: int = 4
     attention_frames: int = 64
+    causal: bool = True
 
     def __post_init__(self) -> None:
         _require_positive(self, "channels", "kernel", "condition_channels", "attention_frames")
+        _require(
+            self.causal or (self.network == "wavenet" and self.kernel % 2 == 1),
+            "causal = false needs the network wavenet and an odd kernel, got"
+            f" {self.network} and {self.kernel}",
+        )
         _require(
             self.heads >= 1 and self.channels % self.heads == 0,
             f"channels must be a whole number of heads ({self.heads}), got {self.channels}",

@@ -42,6 +42,20 @@ class Conditions:
             self, loudness=torch.where(self.loudness > LOUDNESS_FLOOR_DB, moved, self.loudness)
         )
 
+    def then(self, other: Conditions) -> Conditions:
+        """These frames and those of the other behind them."""
+        bright = None
+        if self.brightness is not None and other.brightness is not None:
+            bright = torch.cat([self.brightness, other.brightness], -1)
+        return Conditions(
+            torch.cat([self.units, other.units], -1),
+            torch.cat([self.f0, other.f0], -1),
+            torch.cat([self.voiced, other.voiced], -1),
+            torch.cat([self.loudness, other.loudness], -1),
+            torch.cat([self.speaker, other.speaker], -1),
+            bright,
+        )
+
     def silenced(self) -> Conditions:
         """The same frames as silence sounds: unvoiced, at the loudness floor."""
         return replace(

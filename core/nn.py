@@ -69,6 +69,31 @@ class CausalConv1d(nn.Module):
         return self.linear(torch.cat(taps, -1)), padded[:, n:]
 
 
+class CentredConv1d(nn.Module):
+    """A dilated convolution of odd kernel that looks `reach` frames ahead, as far as back."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.kernel, self.dilation = kernel, dilation
+        self.reach = kernel // 2 * dilation
+        self.linear = Linear(kernel * c_in, c_out)
+
+    def forward(
+        self, x: Tensor, state: ConvState | None = None, ready: int | None = None
+    ) -> tuple[Tensor, ConvState]:
+        """x: (B, T, C_in), zeros around it -> (B, T, C_out).
+
+        ready: frames that will not come again, None for all: the state is for those after them, the
+        last `reach` inputs.
+        """
+        n = x.shape[1]
+        before = x.new_zeros(len(x), self.reach, x.shape[2]) if state is None else state
+        padded = F.pad(torch.cat([before, x], 1), (0, 0, 0, self.reach))
+        taps = [padded[:, k * self.dilation : k * self.dilation + n] for k in range(self.kernel)]
+        ready = n if ready is None else ready
+        return self.linear(torch.cat(taps, -1)), padded[:, ready : ready + self.reach]
+
+
 class ResidualStack(nn.Module):
     """Pre-norm residual causal convolutions: x + W gelu(conv(norm(x))), one per dilation."""
 

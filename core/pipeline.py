@@ -14,7 +14,7 @@ from core.colour import AutoColour
 from core.config import StreamConfig, VoiceParams
 from core.diffusion.denoiser import StreamingDenoise
 from core.diffusion.noise import NoiseTape
-from core.diffusion.samplers import get_sampler
+from core.diffusion.samplers import evaluations, get_sampler
 from core.diffusion.schedules import karras_sigmas
 from core.errors import ConfigError
 from core.features import Conditions
@@ -35,7 +35,8 @@ order sampler may shoot far beyond: a loud frame then, not an infinite one."""
 class Synthesis:
     """Conditions in, wave out, in order: the part of a conversion that carries state exactly.
 
-    Live it takes a few frames a call, offline all of them: what comes out is the same.
+    Live it takes a few frames a call, offline all of them: what comes out is the same. Where the
+    denoiser looks ahead (`lookahead`, frames), frames leave so many frames after they came.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class Synthesis:
         config = voice.config
         self._voice = voice
         self._sample = get_sampler(sampler or config.sampler)
-        self._denoise = StreamingDenoise(voice.denoiser)
+        self.lookahead = denoiser_lookahead(voice, steps, sampler)
+        self._denoise = StreamingDenoise(voice.denoiser, self.lookahead)
         self.steps = steps or config.steps
         self._tape = NoiseTape(seed, config.mel.n_mels)
         self._gate = Gate(config.audio)
@@ -67,7 +69,7 @@ class Synthesis:
 
     @property
     def steps(self) -> int:
-        """Of the sampler; may be changed between two calls."""
+        """Of the sampler; may be lowered between two calls, and raised to what it was."""
         return self._steps
 
     @steps.setter
@@ -79,7 +81,9 @@ class Synthesis:
 
     def reset(self) -> None:
         """Back to the first frame."""
-        self._denoise = StreamingDenoise(self._voice.denoiser)
+        self._denoise = StreamingDenoise(self._voice.denoiser, self.lookahead)
+        self._late: tuple[Conditions, Tensor] | None = None
+        self._late_gain: Tensor | None = None
         self._vocoder_state: SourceFilterState | None = None
         self._gate.reset()
         self._ramp.reset()
@@ -98,7 +102,10 @@ class Synthesis:
         wanted, gain = self.prepare(conditions, params)
         made = self.speak(wanted, self._formant(params.formant, conditions.frames))
         self.stage_seconds["denoiser"] = self._denoised - started
-        return made * gain
+        if self.lookahead:
+            gain = gain if self._late_gain is None else torch.cat([self._late_gain, gain], 1)
+            self._late_gain = gain[:, made.shape[1] :]
+        return made * gain[:, : made.shape[1]]
 
     def prepare(self, conditions: Conditions, params: VoiceParams) -> tuple[Conditions, Tensor]:
         """The next frames as the denoiser is to be told of them, and the gain (1, frames * hop) of
@@ -129,6 +136,12 @@ class Synthesis:
         started = time.perf_counter()
         told = wanted if formant is None else wanted.shifted(-formant)
         mel = self._mel(told)
+        if self.lookahead:
+            wanted, formant = self._as_late(wanted, formant, mel.shape[2])
+            told = wanted if formant is None else wanted.shifted(-formant)
+        self._denoised = time.perf_counter()
+        if not wanted.frames:
+            return mel.new_zeros(len(mel), 0)
         tint = self._auto_colour(mel, told)
         if formant is not None:
             mel, tint = self._warp(mel, formant), self._warp(tint, formant)
@@ -144,13 +157,35 @@ class Synthesis:
         return wave
 
     def _mel(self, conditions: Conditions) -> Tensor:
-        """The next frames' log mel, (B, M, frames); all hear the same noise."""
-        n = conditions.frames
-        noise = self._tape.frames(self._position, n)
-        self._position += n
+        """The log mel of the frames that are ready now, (B, M, frames); all hear the same noise."""
         denoise = self._denoise.begin(conditions)
+        noise = self._tape.frames(self._position, denoise.frames)
+        self._position += denoise.ready
+        if not denoise.ready:
+            return noise.new_zeros(len(conditions.f0), noise.shape[1], 0)
         x = self._sample(denoise, denoise.start(noise, self._sigmas[0]), self._sigmas)
-        return self._voice.denoiser.denormalise(x).clamp(max=LOUDEST_MEL)
+        return self._voice.denoiser.denormalise(x[..., : denoise.ready]).clamp(max=LOUDEST_MEL)
+
+    def _as_late(
+        self, wanted: Conditions, formant: Tensor | None, ready: int
+    ) -> tuple[Conditions, Tensor | None]:
+        """What the denoiser was told, `ready` frames of it and as late as its mel."""
+        glide = torch.zeros(1, wanted.frames).double() if formant is None else formant
+        if self._late is not None:
+            before, last = self._late
+            wanted, glide = before.then(wanted), torch.cat([last, glide], 1)
+        self._late = wanted.slice(ready, wanted.frames), glide[:, ready:]
+        formant = glide[:, :ready]
+        return wanted.slice(0, ready), formant if formant.any() else None
+
+
+def denoiser_lookahead(
+    voice: VoiceModel, steps: int | None = None, sampler: str | None = None
+) -> int:
+    """Frames that a denoiser which looks ahead hears beyond a frame, in all calls of a sampler."""
+    own = voice.denoiser.network.lookahead
+    calls = evaluations(sampler or voice.config.sampler, steps or voice.config.steps) if own else 0
+    return own * calls
 
 
 def plan_for(voice: VoiceModel, stream: StreamConfig) -> StreamPlan:
@@ -162,6 +197,7 @@ def plan_for(voice: VoiceModel, stream: StreamConfig) -> StreamPlan:
         analysis_lookahead=lookahead.samples,
         vocoder_latency=voice.vocoder.latency,
         streams_exactly=voice.vocoder.streams_exactly,
+        denoiser_frames=denoiser_lookahead(voice, stream.steps, stream.sampler),
     )
 
 
@@ -175,11 +211,13 @@ def synthesise(
     stream = stream or StreamConfig()
     synthesis = Synthesis(voice, stream.steps, stream.sampler, stream.seed)
     last = conditions.slice(conditions.frames - 1, conditions.frames)
+    parts = [conditions]
+    # frames after the end push out what waits for them; one more, and the overlap is out, too
+    parts += [last.silenced()] * (synthesis.lookahead + 1)
     with torch.inference_mode():
-        wave = synthesis(conditions, params)
-        tail = synthesis(last.silenced(), params)  # one more frame pushes the overlap out
-    latency = voice.vocoder.latency
-    return torch.cat([wave, tail], 1)[:, latency : latency + wave.shape[1]]
+        made = torch.cat([synthesis(part, params) for part in parts], 1)
+    latency, length = voice.vocoder.latency, conditions.frames * voice.config.audio.hop_length
+    return made[:, latency : latency + length]
 
 
 def convert(
@@ -198,8 +236,9 @@ def convert(
         raise ConfigError("nothing to convert: the wave has no samples")
     params = params or VoiceParams()
     stream = plan.stream if plan is not None else stream or StreamConfig()
-    # Live, silence follows the last sample while the vocoder's overlap comes out: here, too.
-    heard = np.pad(wave, (0, voice.vocoder.latency))
+    # Live, silence follows the last sample while what waits for later frames comes out: here, too.
+    ahead = denoiser_lookahead(voice, stream.steps, stream.sampler) * voice.config.audio.hop_length
+    heard = np.pad(wave, (0, voice.vocoder.latency + ahead))
     conditions = voice.analyser(heard, plan, stream.lookahead_frames)
     made: NDArray[np.float32] = synthesise(voice, conditions, params, stream)[0].numpy()
     made = made[: len(wave)]

@@ -18,7 +18,7 @@ from core.config import StreamConfig, VoiceParams
 from core.errors import AudioFileError, VoiceChangerError
 from core.features import Conditions
 from core.formant import FormantGlide
-from core.pipeline import Synthesis
+from core.pipeline import Synthesis, denoiser_lookahead
 from core.resampler import Resampler
 from core.voice import VoiceModel
 from offline.convert import Converted, aimed, convert_file
@@ -157,7 +157,8 @@ def _hear(
         samples = sum(len(block) for block in blocks)
         seconds, clipped = samples / reader.sample_rate, reader.clipped
         wanted = round(samples * rate / reader.sample_rate)
-    wave = np.concatenate([*made, np.zeros(voice.vocoder.latency, np.float32)])
+    ahead = denoiser_lookahead(voice, stream.steps, stream.sampler) * voice.config.audio.hop_length
+    wave = np.concatenate([*made, np.zeros(voice.vocoder.latency + ahead, np.float32)])
     conditions = voice.analyser(wave, None, stream.lookahead_frames)
     if params.pitch_shift is None or params.level_shift is None:
         f0, voiced = conditions.f0[0], conditions.voiced[0]
@@ -170,13 +171,12 @@ def _hear(
 
 def _say(voice: VoiceModel, heard: Sequence[_Heard], stream: StreamConfig) -> list[Wave]:
     """The waves, aligned with the sources, each at least as long as its conditions."""
-    longest = max(each.conditions.frames for each in heard) + 1  # one more: the vocoder lags
-    hop, latency = voice.config.audio.hop_length, voice.vocoder.latency
     alone, together = (
         Synthesis(voice, stream.steps, stream.sampler, stream.seed) for _ in range(2)
     )
-    prepared, gains = [], []
-    made = torch.zeros(len(heard), longest * hop)
+    longest = max(each.conditions.frames for each in heard)
+    longest += together.lookahead + 1  # what waits for later frames; the vocoder lags
+    prepared, gains, parts = [], [], []
     step = max(_PASS_FRAMES // len(heard), 32)
     with torch.inference_mode():
         for each in heard:
@@ -188,10 +188,10 @@ def _say(voice: VoiceModel, heard: Sequence[_Heard], stream: StreamConfig) -> li
         formant = FormantGlide(voice.config.audio.frame_rate)(heard[0].params.formant, longest)
         for start in range(0, longest, step):
             stop = min(start + step, longest)
-            made[:, start * hop : stop * hop] = together.speak(
-                batch.slice(start, stop), None if formant is None else formant[:, start:stop]
-            )
-        made = (made * torch.cat(gains))[:, latency:]
+            glide = None if formant is None else formant[:, start:stop]
+            parts.append(together.speak(batch.slice(start, stop), glide))
+        made = torch.cat(parts, 1)
+        made = (made * torch.cat(gains)[:, : made.shape[1]])[:, voice.vocoder.latency :]
     return list(made.numpy())
 
 

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """What is known of frames before any noise. prior (B, M, T): the expected normalised mel."""
+    """What is known of frames before any noise. prior (B, M, T): the expected normalised mel.
+
+    mask (B, T), 1 where a frame is real, None for all. ready: frames that will not come again, None
+    for all. Both matter to networks that look ahead.
+    """
 
     prior: Tensor
     biases: Tensor
+    mask: Tensor | None = None
+    ready: int | None = None
 
 
 class Preconditioned(nn.Module):
@@ -70,7 +76,9 @@ class Preconditioned(nn.Module):
         total = s.square() + self.sigma_data**2
         away = x - prepared.prior
         scaled = (away * total.rsqrt()).transpose(1, 2)
-        y, state = self.network(scaled, torch.log(s[:, 0]) / 4, prepared.biases, state)
+        level = torch.log(s[:, 0]) / 4
+        _, biases, mask, ready = prepared
+        y, state = self.network(scaled, level, biases, state, mask, ready)
         c_skip = self.sigma_data**2 / total
         c_out = s * self.sigma_data * total.rsqrt()
         return prepared.prior + c_skip * away + c_out * y.transpose(1, 2), state
@@ -87,7 +95,7 @@ class Preconditioned(nn.Module):
         s = sigma[:, None, None]
         total = s.square() + self.sigma_data**2
         # the prior learns from its own error alone
-        fixed = Prepared(prepared.prior.detach(), prepared.biases)
+        fixed = Prepared(prepared.prior.detach(), prepared.biases, mask)
         guess, _ = self.denoise(x0 + s * noise, sigma, fixed)
         # weighted by 1 / c_out^2: the network's own error, and all noise levels count alike
         weight = total / (s * self.sigma_data).square()
@@ -101,21 +109,34 @@ class StreamingDenoise:
 
     A sampler that calls the denoiser K times a block is K causal networks in series: call k of
     every block carries state k. `begin` takes the next block's conditions and rewinds.
+
+    A network that looks ahead is exact where all calls together have heard their future. So of each
+    block the last `lookahead` frames are not `ready`: they are heard, and come again in front of
+    the next one.
     """
 
-    def __init__(self, denoiser: Preconditioned) -> None:
-        self.denoiser = denoiser
+    def __init__(self, denoiser: Preconditioned, lookahead: int = 0) -> None:
+        """lookahead: in frames; the network's own times the calls of the sampler, or more."""
+        self.denoiser, self.lookahead = denoiser, lookahead
+        self.frames = self.ready = 0
         self._states: list[list[ConvState]] = []
         self._condition_state: ConditionState | None = None
         self._prepared: Prepared | None = None
+        self._waiting: Prepared | None = None
         self._call = 0
 
     def begin(self, conditions: Conditions) -> StreamingDenoise:
         """Starts the next block; returns itself, ready for a sampler."""
-        self._prepared, self._condition_state = self.denoiser.condition(
-            conditions, self._condition_state
-        )
-        self._call = 0
+        prepared, self._condition_state = self.denoiser.condition(conditions, self._condition_state)
+        if self._waiting is not None:
+            prior = torch.cat([self._waiting.prior, prepared.prior], 2)
+            prepared = Prepared(prior, torch.cat([self._waiting.biases, prepared.biases], 1))
+        self.frames = prepared.prior.shape[2]
+        self.ready = max(self.frames - self.lookahead, 0)
+        self._prepared, self._call = prepared._replace(ready=self.ready), 0
+        if self.lookahead:
+            prior, biases = prepared.prior[..., self.ready :], prepared.biases[:, self.ready :]
+            self._waiting = Prepared(prior, biases)
         return self
 
     def forget_calls(self, first: int) -> None:

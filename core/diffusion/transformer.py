@@ -54,6 +54,7 @@ class WindowedAttention(nn.Module):
 class AttentionNet(nn.Module):
     """The same protocol as `WaveNet`, with attention where that one has dilations."""
 
+    lookahead = 0
     frequencies: Tensor
 
     def __init__(self, n_mels: int, units: int, speakers: int, config: DenoiserConfig) -> None:
@@ -76,9 +77,18 @@ class AttentionNet(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(
-        self, x: Tensor, level: Tensor, biases: Tensor, state: list[ConvState] | None = None
+        self,
+        x: Tensor,
+        level: Tensor,
+        biases: Tensor,
+        state: list[ConvState] | None = None,
+        mask: Tensor | None = None,
+        ready: int | None = None,
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states."""
+        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states.
+
+        mask, ready: for networks that look ahead.
+        """
         angles = level * self.frequencies
         embedded = torch.cat([angles.sin(), angles.cos()], -1)
         levels = self.level(embedded)[:, None].chunk(len(self.layers), -1)  # each (B, 1, C)

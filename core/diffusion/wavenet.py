@@ -1,6 +1,7 @@
-"""WaveNet: the causal denoising network. What the noise does not touch is computed once a block.
+"""WaveNet: the denoising network. What the noise does not touch is computed once a block.
 
-Lookahead sits in the content encoder alone; here every layer sees its own frame and the past.
+Causal, lookahead sits in the content encoder alone: here every layer sees its own frame and the
+past. With `causal = false` its layers look as far ahead as back, the condition encoder does not.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from core.config import DenoiserConfig
 from core.features import Conditions
-from core.nn import CausalConv1d, ConvState, HalvedLinear, Linear, ResidualStack
+from core.nn import CausalConv1d, CentredConv1d, ConvState, HalvedLinear, Linear, ResidualStack
 
 _F0_REFERENCE = 200.0  # Hz; about the middle of speech and singing on a log scale
 _LOUDNESS_CENTRE, _LOUDNESS_SCALE = -45.0, 20.0  # dB
@@ -62,7 +63,7 @@ class ConditionEncoder(nn.Module):
 
 
 class WaveNet(nn.Module):
-    """Gated dilated causal convolutions over noisy mel frames."""
+    """Gated dilated convolutions over noisy mel frames. lookahead: frames that they hear ahead."""
 
     def __init__(self, n_mels: int, units: int, speakers: int, config: DenoiserConfig) -> None:
         super().__init__()
@@ -74,9 +75,11 @@ class WaveNet(nn.Module):
             Linear(64, channels), nn.SiLU(), Linear(channels, layers * channels)
         )
         self.entry = Linear(n_mels, channels)
+        conv = CausalConv1d if config.causal else CentredConv1d
         self.gates = nn.ModuleList(
-            CausalConv1d(channels, 2 * channels, config.kernel, d) for d in config.dilations
+            conv(channels, 2 * channels, config.kernel, d) for d in config.dilations
         )
+        self.lookahead = 0 if config.causal else config.kernel // 2 * sum(config.dilations)
         self.mixes = nn.ModuleList(Linear(channels, 2 * channels) for _ in config.dilations)
         self.out = nn.Sequential(Linear(channels, channels), nn.SiLU(), Linear(channels, n_mels))
         last = self.out[-1]
@@ -88,9 +91,19 @@ class WaveNet(nn.Module):
     frequencies: Tensor
 
     def forward(
-        self, x: Tensor, level: Tensor, biases: Tensor, state: list[ConvState] | None = None
+        self,
+        x: Tensor,
+        level: Tensor,
+        biases: Tensor,
+        state: list[ConvState] | None = None,
+        mask: Tensor | None = None,
+        ready: int | None = None,
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states."""
+        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states.
+
+        For a network that looks ahead: mask (B, T), 1 where a frame is real, None for all. ready:
+        frames that will not come again, None for all; the states are for those after them.
+        """
         angles = level * self.frequencies
         embedded = torch.cat([angles.sin(), angles.cos()], -1)
         levels = self.level(embedded)[:, None].chunk(len(self.gates), -1)  # each (B, 1, C)
@@ -99,7 +112,12 @@ class WaveNet(nn.Module):
         skips: Tensor | None = None
         states: list[ConvState] = []
         for i, (gate, mix) in enumerate(zip(self.gates, self.mixes, strict=True)):
-            y, kept = gate(x + levels[i], None if state is None else state[i])
+            heard, before = x + levels[i], None if state is None else state[i]
+            if self.lookahead:
+                heard = heard if mask is None else heard * mask[..., None].to(heard)
+                y, kept = gate(heard, before, ready)
+            else:
+                y, kept = gate(heard, before)
             opened, shaped = (y + shifts[i]).chunk(2, -1)
             residual, skip = mix(torch.sigmoid(opened) * torch.tanh(shaped)).chunk(2, -1)
             x = (x + residual) * math.sqrt(0.5)

@@ -59,7 +59,8 @@ class StreamingConverter:
         """Back to the start: the next push is the first."""
         self._analysis.reset()
         self._synthesis.reset()
-        self._wet = np.zeros(self.plan.lookahead, dtype=np.float32)
+        late = self.plan.lookahead + self.plan.denoiser_lookahead
+        self._wet = np.zeros(late, dtype=np.float32)
         self._dry = np.zeros(self.latency, dtype=np.float32)
 
     def push(self, block: NDArray[np.float32]) -> NDArray[np.float32]:

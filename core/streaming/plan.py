@@ -41,6 +41,7 @@ class StreamPlan:
     analysis_context: past that a frame's conditions are computed from, beyond the frame itself.
     analysis_lookahead: future that they need, beyond the end of the frame.
     vocoder_latency: how much of a frame's wave waits for the next frames (an overlap-add tail).
+    denoiser_frames: frames after it, analysed, that a frame waits for in the sampler.
     streams_exactly: whether the vocoder carries state; if not, its output is spliced by `Sola`.
     """
 
@@ -50,9 +51,11 @@ class StreamPlan:
     vocoder_latency: int = 0
     streams_exactly: bool = True
     analysis_context: int = 0
+    denoiser_frames: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("analysis_lookahead", "vocoder_latency", "analysis_context"):
+        lengths = ("analysis_lookahead", "vocoder_latency", "analysis_context", "denoiser_frames")
+        for name in lengths:
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.context < self.analysis_context:
@@ -93,6 +96,10 @@ class StreamPlan:
         return self.lookahead_frames * self.audio.hop_length
 
     @property
+    def denoiser_lookahead(self) -> int:
+        return self.denoiser_frames * self.audio.hop_length
+
+    @property
     def window(self) -> int:
         return self.window_frames * self.audio.hop_length
 
@@ -109,7 +116,8 @@ class StreamPlan:
     @property
     def latency(self) -> int:
         """Output lags input by this inside the stream of pushes; gathering a block comes on top."""
-        return self.lookahead + self.vocoder_latency + self.crossfade + self.search
+        analysed = self.lookahead + self.denoiser_lookahead
+        return analysed + self.vocoder_latency + self.crossfade + self.search
 
     @property
     def algorithmic_latency(self) -> int:

@@ -77,10 +77,10 @@ OFFLINE: dict[str, str] = {
     "several sources would become {}; convert them apart": (
         "여러 원본이 모두 {} 파일이 됩니다. 따로 변환하세요"
     ),
-    "the checkpoints in {} were trained with another start, network, channels, method, rank,"
-    " polish or encoder; put these settings back, or remove that folder to train anew": (
-        "{}의 체크포인트는 다른 start, network, channels, method, rank, polish, encoder 설정으로"
-        " 학습했습니다. 설정을 되돌리거나, 그 폴더를 지우고 처음부터 학습하세요"
+    "the checkpoints in {} were trained with another start, network, causal, channels, method,"
+    " rank, polish or encoder; put these back, or remove that folder to train anew": (
+        "{}의 체크포인트는 다른 start, network, causal, channels, method, rank, polish, encoder"
+        " 설정으로 학습했습니다. 설정을 되돌리거나, 그 폴더를 지우고 처음부터 학습하세요"
     ),
     "the features were made with other settings; run: moksori preprocess {}": (
         "다른 설정으로 준비한 녹음입니다. 다시 준비하세요: moksori preprocess {}"

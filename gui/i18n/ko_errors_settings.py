@@ -5,6 +5,9 @@ SETTINGS: dict[str, str] = {
     "bank_size must not be negative, got {}": "bank_size는 음수일 수 없는데 {}입니다",
     "bank_width must be above 0, got {}": "bank_width는 0보다 커야 하는데 {}입니다",
     "block_frames must be at least 1, got {}": "block_frames는 1 이상이어야 하는데 {}입니다",
+    "causal = false needs the network wavenet and an odd kernel, got {} and {}": (
+        "causal = false에는 wavenet 네트워크와 홀수 kernel이 필요한데 {}, {}입니다"
+    ),
     "channels must be a whole number of heads ({}), got {}": (
         "channels는 헤드 수({})의 배수여야 하는데 {}입니다"
     ),

@@ -34,7 +34,12 @@ class Adapting(nn.Module):
         scratch = settings.start == SCRATCH
         if scratch:
             channels = settings.channels or config.denoiser.channels
-            wished = replace(config.denoiser, network=settings.network, channels=channels)
+            wished = replace(
+                config.denoiser,
+                network=settings.network,
+                channels=channels,
+                causal=settings.causal,
+            )
             config = replace(config, denoiser=wished)
         self.config = replace(config, name=name, speakers=(Speaker(name),))
         speaker = base.denoiser.network.condition.speaker.weight.detach()
@@ -91,6 +96,7 @@ class Adapting(nn.Module):
         """The normalised mel (B, M, T) as a listener gets it: one step from full noise."""
         sigma = self.config.denoiser.sigma_max
         prepared, _ = self.denoiser.condition(batch.conditions)
+        prepared = prepared._replace(mask=batch.mask)
         x, _ = self.denoiser.denoise(prepared.prior + sigma * batch.noise, sigma, prepared)
         return x.float()
 

@@ -113,6 +113,7 @@ class TrainSettings:
 
     start: str = _set("embedded", "a voice to adapt (name or file), or scratch")
     network: str = _set("wavenet", "from scratch: wavenet or attention")
+    causal: bool = _set(True, "from scratch: false: wavenet hears ahead, too; live waits longer")
     channels: int = _set(0, "from scratch: width of the network; 0: that of the default voice")
     method: str = _set("full", f"what adapts: {', '.join(METHODS)}")
     rank: int = _set(16, "of the low-rank changes")

@@ -373,7 +373,7 @@ class Training:
         if data["shape"] != _shape(self.project.config):
             raise VoiceChangerError(
                 f"the checkpoints in {self.project.checkpoints} were trained with another start,"
-                " network, channels, method, rank, polish or encoder; put these settings back, or"
+                " network, causal, channels, method, rank, polish or encoder; put these back, or"
                 " remove that folder to train anew"
             )
         if wish != "last" and self.group.leads:
@@ -395,5 +395,6 @@ class Training:
 def _shape(config: ProjectConfig) -> str:
     """What weights have to agree on."""
     s, content = config.train, config.content
+    ahead = "" if s.causal else " looks ahead"
     heard = f" {content.encoder} {content.layer}" if content.encoder != EMBEDDED else ""
-    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}{heard}"
+    return f"{s.start} {s.network} {s.channels} {s.method} {s.rank} {s.polish}{ahead}{heard}"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.nn import CausalConv1d, Linear, ResidualStack
+from core.nn import CausalConv1d, CentredConv1d, Linear, ResidualStack
 from tests.toy import BLOCKS, cut
 
 FRAMES, CHANNELS = 41, 6
@@ -47,6 +47,34 @@ def test_blocks_equal_the_whole(layer: Layer, blocks: str) -> None:
         y, state = layer(block, state)
         parts.append(y)
     torch.testing.assert_close(torch.cat(parts, 1), layer(x)[0], rtol=1e-5, atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (3, 4), (5, 2)])
+def test_centred_is_the_convolution_with_zeros_around(kernel: int, dilation: int) -> None:
+    torch.manual_seed(0)
+    layer, x = CentredConv1d(CHANNELS, 4, kernel, dilation), frames()
+    weight = layer.linear.weight.view(4, kernel, CHANNELS).transpose(1, 2)
+    plain = nn.functional.conv1d(
+        x.transpose(1, 2), weight, layer.linear.bias, padding="same", dilation=dilation
+    )
+    torch.testing.assert_close(layer(x)[0], plain.transpose(1, 2), rtol=1e-5, atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_centred_blocks_equal_the_whole_where_they_are_ready(blocks: str) -> None:
+    torch.manual_seed(0)
+    layer, x = CentredConv1d(CHANNELS, 4, 3, 4), frames()
+    state, parts, at, came = None, [], 0, 0
+    for size in cut(FRAMES, BLOCKS[blocks]):
+        came += size
+        ready = max(came - layer.reach - at, 0)
+        y, state = layer(x[:, at:came], state, ready)
+        parts.append(y[:, :ready])
+        at += ready
+    whole = layer(x)[0][:, : FRAMES - layer.reach]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-6)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.diffusion.denoiser import Preconditioned, StreamingDenoise
 from core.diffusion.networks import NETWORKS
-from core.diffusion.samplers import SAMPLERS
+from core.diffusion.samplers import SAMPLERS, evaluations
 from core.diffusion.schedules import karras_sigmas
 from core.features import Conditions
 from tests.toy import BLOCKS, TOY, cut, toy_conditions, toy_voice
@@ -23,6 +23,11 @@ SIGMAS = karras_sigmas(3, TOY.denoiser.sigma_min, TOY.denoiser.sigma_max)
 def denoiser(request: pytest.FixtureRequest) -> Preconditioned:
     config = replace(TOY.denoiser, network=request.param, attention_frames=11)
     return toy_voice(denoiser=config).denoiser
+
+
+@pytest.fixture(scope="module")
+def looking_ahead() -> Preconditioned:
+    return toy_voice(denoiser=replace(TOY.denoiser, causal=False)).denoiser
 
 
 def noise(frames: int, batch: int = 1, seed: int = 5) -> Tensor:
@@ -47,6 +52,30 @@ def test_streaming_equals_the_whole(denoiser: Preconditioned, name: str, blocks:
         at += size
     assert relative(torch.cat(parts, -1), whole) < 1e-5
     assert float(whole.std()) > 0.1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_what_is_ready_of_a_network_that_looks_ahead(
+    looking_ahead: Preconditioned, name: str, blocks: str
+) -> None:
+    conditions, x = toy_conditions(FRAMES), SIGMAS[0] * noise(FRAMES)
+    whole = SAMPLERS[name](StreamingDenoise(looking_ahead).begin(conditions), x, SIGMAS)
+    reach = looking_ahead.network.lookahead
+    assert reach == sum(TOY.denoiser.dilations)
+    lookahead = reach * evaluations(name, 3)
+    streaming, parts, pushed, at = StreamingDenoise(looking_ahead, lookahead), [], 0, 0
+    for size in cut(FRAMES, BLOCKS[blocks]):
+        denoise = streaming.begin(conditions.slice(pushed, pushed + size))
+        pushed += size
+        assert (at + denoise.frames, at + denoise.ready) == (pushed, max(pushed - lookahead, at))
+        made = SAMPLERS[name](denoise, x[..., at:pushed], SIGMAS)
+        parts.append(made[..., : denoise.ready])
+        at += denoise.ready
+    ready = torch.cat(parts, -1)
+    assert ready.shape[-1] == FRAMES - lookahead
+    assert relative(ready, whole[..., : FRAMES - lookahead]) < 1e-5
 
 
 @torch.no_grad()
@@ -128,8 +157,9 @@ def gradients(denoiser: Preconditioned, loss: Tensor) -> dict[str, Tensor]:
     return {k: g for k, g in zip(names, found, strict=True) if g is not None}
 
 
-def test_padding_changes_neither_loss_nor_gradient() -> None:
-    denoiser = toy_voice().denoiser
+@pytest.mark.parametrize("causal", [True, False])
+def test_padding_changes_neither_loss_nor_gradient(causal: bool) -> None:
+    denoiser = toy_voice(denoiser=replace(TOY.denoiser, causal=causal)).denoiser
     losses = [sum(denoiser.loss(*padded_batch(fill)), torch.zeros(())) for fill in (0.0, -70.0)]
     torch.testing.assert_close(losses[0], losses[1])
     a, b = (gradients(denoiser, loss) for loss in losses)
@@ -138,8 +168,9 @@ def test_padding_changes_neither_loss_nor_gradient() -> None:
         torch.testing.assert_close(a[name], b[name], rtol=1e-5, atol=1e-6, msg=name)
 
 
-def test_a_batch_is_its_utterances_weighted_by_their_frames() -> None:
-    denoiser = toy_voice().denoiser
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_batch_is_its_utterances_weighted_by_their_frames(causal: bool) -> None:
+    denoiser = toy_voice(denoiser=replace(TOY.denoiser, causal=causal)).denoiser
     x0, conditions, sigma, eps, mask = padded_batch(0.3)
     together = sum(denoiser.loss(x0, conditions, sigma, eps, mask), torch.zeros(()))
     alone = torch.zeros(())

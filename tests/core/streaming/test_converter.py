@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.config import AudioConfig, F0Config, StreamConfig, VoiceParams
+from core.diffusion.samplers import evaluations
 from core.errors import ConfigError
 from core.pipeline import convert
 from core.speakers import RAMP_FRAMES
@@ -50,9 +51,20 @@ def relative(a: Wave, b: Wave) -> float:
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
+@pytest.fixture(scope="module")
+def looking_ahead() -> VoiceModel:
+    return toy_voice(denoiser=replace(TOY.denoiser, causal=False))
+
+
+@pytest.fixture(params=["voice", "looking_ahead"])
+def any_voice(request: pytest.FixtureRequest) -> VoiceModel:
+    found: VoiceModel = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_plumbing_error(voice: VoiceModel, blocks: str) -> None:
-    wave = speechlike(FRAMES * HOP)
+def test_plumbing_error(any_voice: VoiceModel, blocks: str) -> None:
+    voice, wave = any_voice, speechlike(FRAMES * HOP)
     converter = converter_for(
         voice, BLOCKS[blocks][0], pitch_shift=3.0, dry_mix=0.1, speakers=SECOND
     )
@@ -63,9 +75,11 @@ def test_plumbing_error(voice: VoiceModel, blocks: str) -> None:
 
 
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_plumbing_error_of_a_mix_with_an_automatic_shift(voice: VoiceModel, blocks: str) -> None:
-    wave = speechlike(FRAMES * HOP)
-    converter = converter_for(voice, BLOCKS[blocks][0], speakers=(0.6, 0.4))
+def test_plumbing_error_of_a_mix_with_an_automatic_shift(
+    any_voice: VoiceModel, blocks: str
+) -> None:
+    voice, wave = any_voice, speechlike(FRAMES * HOP)
+    converter = converter_for(voice, BLOCKS[blocks][0], speakers=(0.6, 0.4), formant=2.0)
     streamed = push_all(converter, wave, BLOCKS[blocks])
     offline = convert(voice, wave, converter.params, converter.plan)
     assert relative(streamed[converter.latency :], offline) < 1e-5
@@ -107,9 +121,9 @@ def test_plumbing_error_on_other_grids(
 @pytest.mark.parametrize("at", [0, 1, 700, 5 * HOP - 1])
 @pytest.mark.parametrize("block", [1, 4])
 def test_an_impulse_arrives_after_exactly_the_latency(
-    voice: VoiceModel, block: int, at: int
+    any_voice: VoiceModel, block: int, at: int
 ) -> None:
-    converter = converter_for(voice, block, dry_mix=1.0)
+    converter = converter_for(any_voice, block, dry_mix=1.0)
     wave = np.zeros(40 * HOP, np.float32)
     wave[at] = 1.0
     streamed = push_all(converter, wave, (block,))
@@ -117,9 +131,17 @@ def test_an_impulse_arrives_after_exactly_the_latency(
     assert streamed[at + converter.latency] == pytest.approx(1.0)
 
 
+def test_looking_ahead_is_declared(voice: VoiceModel, looking_ahead: VoiceModel) -> None:
+    """As many frames as the dilations reach, for each call of the sampler."""
+    calls = evaluations(TOY.sampler, TOY.steps)
+    waits = converter_for(looking_ahead).latency - converter_for(voice).latency
+    assert waits == calls * sum(TOY.denoiser.dilations) * HOP
+
+
 @pytest.mark.parametrize("block", [1, 4, 9])
-def test_the_voice_arrives_after_the_latency(voice: VoiceModel, block: int) -> None:
+def test_the_voice_arrives_after_the_latency(any_voice: VoiceModel, block: int) -> None:
     """The gate opens over the first loud frame, half a hop before it: the vocoder's overlap."""
+    voice = any_voice
     converter = converter_for(voice, block)
     start = 20
     wave = speechlike(45 * HOP)

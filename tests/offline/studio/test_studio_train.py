@@ -30,7 +30,7 @@ from offline.studio.project import Project
 from offline.studio.train import train_project
 from tests.command_line import ROOT
 from tests.offline.studio.studio_project import Told, make_project, with_settings
-from tests.toy import TOY, toy_voice
+from tests.toy import TOY, speechlike, toy_voice
 
 
 @pytest.fixture(autouse=True)
@@ -107,16 +107,21 @@ def test_what_does_not_adapt_stays(tmp_path: Path, method: str) -> None:
     assert int(change) == (2 if method == "low-rank" else 0)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize(
+    ("kind", "causal"), [*((kind, True) for kind in NETWORKS), ("wavenet", False)]
+)
 def test_from_scratch_with_either_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, causal: bool
 ) -> None:
-    project = make_project(tmp_path, start="scratch", network=kind, precision="bfloat16")
+    project = make_project(
+        tmp_path, start="scratch", network=kind, causal=causal, precision="bfloat16"
+    )
     toy = tmp_path / "toy.safetensors"
     monkeypatch.setattr("offline.studio.encoder.find_voice", lambda name: toy)
     train_project(project, Told())
     voice = VoiceModel.load(export_project(project, "last", None)[0])
-    assert voice.config.denoiser.network == kind
+    assert (voice.config.denoiser.network, voice.config.denoiser.causal) == (kind, causal)
+    assert np.isfinite(convert(voice, speechlike(20_000))).all()
     assert float(voice.denoiser.mel_std.mean()) > 0.2
 
 
@@ -209,7 +214,7 @@ def test_other_settings_of_shape_are_refused(tmp_path: Path) -> None:
     project = make_project(tmp_path)
     train_project(project, Told())
     other = with_settings(project, method="low-rank")
-    with pytest.raises(VoiceChangerError, match="another start, network, channels, method"):
+    with pytest.raises(VoiceChangerError, match="another start, network, causal, channels"):
         train_project(other, Told())
     slicer = replace(project.config.slicer, min_seconds=1.0)
     stale = replace(project, config=replace(project.config, slicer=slicer))
