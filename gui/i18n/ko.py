@@ -118,6 +118,7 @@ KOREAN: dict[str, str] = {
     "Play source": "원본 듣기",
     "Prepare and train": "준비하고 학습하기",
     "Preparing the recordings ...": "녹음을 준비하는 중…",
+    "Hearing the pieces ...": "조각을 듣는 중…",
     "Presets": "프리셋",
     "Progress": "진행",
     "Ready": "준비됨",

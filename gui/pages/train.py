@@ -224,6 +224,8 @@ class TrainPage(QWidget):
             self._say("Preparing the recordings ...", f"{event.get('done')}/{event.get('of')}")
             self._prepared.append(event)
             self._list(event)
+        elif kind == "units":
+            self._say("Hearing the pieces ...", f"{event.get('done')}/{event.get('of')}")
         elif kind == "report":
             self._prepared.append(event)
             self._list(event)

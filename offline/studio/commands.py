@@ -63,12 +63,15 @@ def _preprocess(args: argparse.Namespace) -> int:
     from offline.studio.preprocess import preprocess
     from offline.studio.project import Project
     from offline.studio.settings import SCRATCH
+    from offline.studio.units import keep_units
 
     project = Project.open(args.projects, args.name)
     start = project.config.train.start
     voice = read_config(find_voice(DEFAULT_VOICE if start == SCRATCH else start))
+    tell = teller(args.json)
     with project.locked():
-        preprocess(project, teller(args.json), args.workers, voice, args.cluster)
+        manifest = preprocess(project, tell, args.workers, voice, args.cluster)
+        keep_units(project, manifest, voice.audio, tell, args.workers, args.cluster)
     return 0
 
 

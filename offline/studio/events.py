@@ -33,8 +33,8 @@ class Terminal:
 
     def __call__(self, event: Event) -> None:
         kind = event["event"]
-        if kind in ("step", "file"):
-            self._line(_step(event) if kind == "step" else _file(event))
+        if kind in _LIVE:
+            self._line(_LIVE[kind](event))
             return
         if self._open:
             print(file=sys.stderr)
@@ -60,9 +60,16 @@ def _step(event: Event) -> str:
 
 def _file(event: Event) -> str:
     problem = f"  ({event['error']})" if "error" in event else ""
+    return f"{_bar(event)}  {event['file']}: {event['pieces']} pieces{problem}"
+
+
+def _units(event: Event) -> str:
+    return f"{_bar(event)}  pieces heard"
+
+
+def _bar(event: Event) -> str:
     done, of = event["done"], event["of"]
-    bar = "#" * round(_BAR * done / of)
-    return f"[{bar:<{_BAR}}] {done}/{of}  {event['file']}: {event['pieces']} pieces{problem}"
+    return f"[{'#' * round(_BAR * done / of):<{_BAR}}] {done}/{of}"
 
 
 def _report(event: Event) -> list[str]:
@@ -85,4 +92,5 @@ def _plain(event: Event) -> list[str]:
     return ["  ".join(f"{k} {v}" if k != "event" else str(v) for k, v in event.items())]
 
 
+_LIVE: dict[str, Callable[[Event], str]] = {"step": _step, "file": _file, "units": _units}
 _LINES: dict[str, Callable[[Event], list[str]]] = {"report": _report, "validation": _validation}

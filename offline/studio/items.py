@@ -15,12 +15,12 @@ from core.features import loudness
 from core.mel import LogMel
 from core.voice import VoiceModel
 from offline.augment import SpectralAugment
-from offline.preprocess import Utterance, load_f0, load_wave
+from offline.preprocess import Utterance, load_f0
 from offline.studio.batches import Item
-from offline.studio.encoder import windowed_units
 from offline.studio.manifest import TakesManifest, utterance
 from offline.studio.project import Project
-from offline.units import disguised_units, kept
+from offline.studio.units import Hearing
+from offline.units import disguised_units
 
 _NOISY, _SNR_DB = 0.4, (3.0, 35.0)  # of what the encoder hears
 
@@ -56,18 +56,10 @@ def _units(project: Project, base: VoiceModel, chosen: list[Utterance]) -> list[
         return disguised_units(
             *(encoder, folder, chosen, (), augment, settings.variants, settings.seed), cache=cache
         )
-
-    def hear() -> list[Tensor]:
-        generator = torch.Generator().manual_seed(settings.seed)
-        waves = (torch.from_numpy(load_wave(folder, u))[None] for u in chosen)
-        return [
-            windowed_units(encoder, wave, settings.variants, generator)
-            for wave in tqdm(waves, "units", len(chosen), disable=None)
-        ]
-
-    told = repr((base.config.content, settings.variants, settings.seed, [u.path for u in chosen]))
-    with torch.inference_mode():
-        return kept(cache, "units", told, hear)
+    hearing = Hearing(
+        folder, base.config.audio, base.config.content, settings.variants, settings.seed
+    )
+    return [hearing.units(take, encoder) for take in tqdm(chosen, "units", disable=None)]
 
 
 def split(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:

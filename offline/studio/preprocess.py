@@ -144,7 +144,7 @@ def _worked(works: Sequence[_Work], workers: int | None) -> Iterator[tuple[str, 
     if count <= 1:
         yield from ((work.identity, _cut(work)) for work in works)
         return
-    with ProcessPoolExecutor(count, get_context("spawn"), _quiet) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), quiet_worker) as pool:
         futures = {pool.submit(_cut, work): work for work in works}
         try:
             for future in as_completed(futures):
@@ -164,7 +164,7 @@ def _cutter() -> Callable[[_Work], dict[str, Any]]:
     return _cut
 
 
-def _quiet() -> None:
+def quiet_worker() -> None:
     """One thread a worker, and Ctrl-C left to the parent."""
     import signal
 

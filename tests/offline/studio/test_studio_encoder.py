@@ -28,6 +28,7 @@ from offline.studio.manifest import load_manifest
 from offline.studio.project import SETTINGS, Project, write_text
 from offline.studio.settings import EncoderSettings, to_toml
 from offline.studio.train import train_project
+from offline.studio.units import keep_units
 from tests.core.content.test_hubert_soft import small
 from tests.offline.studio.studio_project import RATE, Told, make_project, recording
 from tests.toy import TOY
@@ -102,6 +103,33 @@ def test_units_and_map_are_kept(tmp_path: Path) -> None:
     again = base_voice(project)
     for key, weight in other.state_dict().items():
         assert torch.equal(weight, again.state_dict()[key])
+
+
+def test_preprocess_hears_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In worker processes; what is there already is not heard again, and training hears nothing."""
+    read_network.cache_clear()
+    project = hearing(make_project(tmp_path), str(family(tmp_path / "ear", "Hubert")))
+    manifest = load_manifest(project, TOY.audio)
+    keep_units(project, manifest, TOY.audio, told := Told(), workers=2)
+    count = len(manifest.takes)
+    assert [event["done"] for event in told.of("units")] == list(range(1, count + 1))
+    files = sorted((project.features / "units").glob("take-*.pt"))
+    assert len(files) == count
+    kept = [file.stat().st_mtime_ns for file in files]
+    lost = files[0].read_bytes()
+    files[0].unlink()
+    keep_units(project, manifest, TOY.audio, Told(), workers=1)
+    assert files[0].read_bytes() == lost
+    assert [file.stat().st_mtime_ns for file in files[1:]] == kept[1:]
+    base = base_voice(project)
+    monkeypatch.setattr("offline.studio.units.windowed_units", None)
+    assert len(load_items(project, manifest, base)) == count
+
+
+def test_the_embedded_encoder_is_not_heard_before(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    keep_units(project, load_manifest(project, TOY.audio), TOY.audio, told := Told())
+    assert told == []
 
 
 def test_the_map_is_the_one_between_the_units(
