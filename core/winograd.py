@@ -11,41 +11,56 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_OUTPUTS = 4  # at once
-_HEARD = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0),
-          (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1))  # fmt: skip
+_OUTPUTS, _PRODUCTS = 4, 6  # at once
 _TAPS = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
          (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
-_SAID = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 
 
 class WinogradConv:
-    """In single precision its rounding is that of the plain sum."""
+    """In single precision its rounding is about that of the plain sum."""
 
     def __init__(self, taps: Tensor, dilation: int) -> None:
         """taps (3, C, O): of the frames `dilation` before, at and after."""
         self.dilation = dilation
         sums = torch.einsum("pk,kco->pco", torch.tensor(_TAPS, dtype=torch.double), taps.double())
         self._taps = sums.to(taps.dtype).contiguous()
-        self._heard = torch.tensor(_HEARD, dtype=taps.dtype)
-        self._said = torch.tensor(_SAID, dtype=taps.dtype)
-
-    def rows(self, frames: int) -> int:
-        """How many are computed for so many frames: whole groups of four times the dilation."""
-        group = _OUTPUTS * self.dilation
-        return -(-frames // group) * group
 
     def __call__(self, heard: Tensor) -> Tensor:
         """heard (n + 2 * dilation, C) -> (n, O)."""
-        points, c, o = self._taps.shape
         far, n = self.dilation, len(heard) - 2 * self.dilation
-        rows = self.rows(n)
-        groups = rows // (_OUTPUTS * far)
-        heard = F.pad(heard, (0, 0, 0, rows - n)).contiguous()
-        # frames `dilation` apart are neighbours: (groups, six of them, what lies between)
-        sixes = heard.as_strided((groups, points, far * c), (_OUTPUTS * far * c, far * c, 1))
-        sums = heard.new_empty(points, groups, far * c)
-        torch.bmm(self._heard.expand(groups, -1, -1), sixes, out=sums.transpose(0, 1))
-        products = torch.bmm(sums.view(points, -1, c), self._taps)
-        each = products.view(points, groups, far * o).transpose(0, 1)
-        return torch.bmm(self._said.expand(groups, -1, -1), each).view(rows, o)[:n]
+        groups = -(-n // (_OUTPUTS * far))
+        missing = groups * _OUTPUTS * far - n
+        sums = _sums(F.pad(heard, (0, 0, 0, missing)).contiguous(), groups, far)
+        products = torch.bmm(sums.view(_PRODUCTS, groups * far, -1), self._taps)
+        return _outputs(products.view(_PRODUCTS, groups, -1)).view(-1, products.shape[2])[:n]
+
+
+def _sums(heard: Tensor, groups: int, far: int) -> Tensor:
+    """Of six frames each, `far` apart: (6, groups, far * C), what lies between side by side."""
+    width = far * heard.shape[1]
+    six = heard.as_strided((groups, _PRODUCTS, width), (_OUTPUTS * width, width, 1))
+    x0, x1, x2, x3, x4, x5 = six.unbind(1)
+    sums = heard.new_empty(_PRODUCTS, groups, width)
+    torch.add(x4, x0, alpha=4, out=sums[0]).sub_(x2, alpha=5)
+    even, odd = torch.sub(x4, x2, alpha=4), torch.sub(x3, x1, alpha=4)
+    torch.add(even, odd, out=sums[1])
+    torch.sub(even, odd, out=sums[2])
+    even, odd = torch.sub(x4, x2, out=even), torch.sub(x3, x1, out=odd)
+    torch.add(even, odd, alpha=2, out=sums[3])
+    torch.sub(even, odd, alpha=2, out=sums[4])
+    torch.add(x5, x1, alpha=4, out=sums[5]).sub_(x3, alpha=5)
+    return sums
+
+
+def _outputs(products: Tensor) -> Tensor:
+    """(6, groups, far * O) -> (groups, 4, far * O). Overwrites the products."""
+    p0, p1, p2, p3, p4, p5 = products
+    made = products.new_empty(p0.shape[0], _OUTPUTS, p0.shape[1])
+    near, far = p1 + p2, p3 + p4
+    p1.sub_(p2)
+    p3.sub_(p4)
+    torch.add(near, far, out=made[:, 0]).add_(p0)
+    torch.add(p1, p3, alpha=2, out=made[:, 1])
+    torch.add(near, far, alpha=4, out=made[:, 2])
+    torch.add(p1, p3, alpha=8, out=made[:, 3]).add_(p5)
+    return made

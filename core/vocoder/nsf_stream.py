@@ -2,10 +2,15 @@
 
 Every layer keeps what its next output needs (`nsf_layers.py`); the phase of the excitation is
 carried from block to block, its noise keyed by frame. The wave lags by what the layers hear ahead.
+
+A long stretch goes through in parts, and on a processor in as many lanes as there are threads, each
+on a core of its own: a lane hears what the layers reach before its first frame once more.
 """
 
 from __future__ import annotations
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +24,7 @@ from core.vocoder.nsf_layers import Kept, Walk, delay
 _NOISE_STREAM = 2  # the denoiser's start noise is 0, the embedded vocoder's 1
 
 _PART = 86  # frames at once, a second: eight of them would be gigabytes of activations
+_LANE = 172  # frames that are worth one
 
 
 @dataclass
@@ -69,14 +75,6 @@ class StreamingNsf:
         """
         f0 = (f0 if voiced is None else f0 * voiced).to(self.device)
         mel = mel.to(self.device)
-        if mel.shape[2] > _PART:
-            said = []
-            for at in range(0, mel.shape[2], _PART):
-                part = slice(at, at + _PART)
-                wave, state = self(mel[..., part], f0[:, part], None, state)
-                said.append(wave)
-            assert state is not None
-            return torch.cat(said, 1), state
         if state is None:
             state = NsfState(0, None, None, mel[..., :0], f0[..., :0])
         wave, state = self._render(mel, f0, state, last=False)
@@ -95,9 +93,51 @@ class StreamingNsf:
         mel, f0 = torch.cat([state.held_mel, mel], 2), torch.cat([state.held_f0, f0], 1)
         n = mel.shape[2] if last else max(mel.shape[2] - self.waits, 0)
         excitation, phase = self._excite(f0, n, state)
-        walk = Walk(self.vocoder.generator, state.kept, last)
-        wave = walk.run(mel[..., :n], excitation)
-        return wave, NsfState(state.position + n, walk.kept, phase, mel[..., n:], f0[:, n:])
+        lanes = min(torch.get_num_threads(), n // _LANE) if self.device.type == "cpu" else 1
+        if lanes > 1:
+            wave, kept = self._in_lanes(lanes, mel[..., :n], excitation, state.kept, last)
+        else:
+            wave, kept = self._in_parts(mel[..., :n], excitation, state.kept, last)
+        return wave, NsfState(state.position + n, kept, phase, mel[..., n:], f0[:, n:])
+
+    def _in_parts(
+        self, mel: Tensor, excitation: Tensor | None, kept: Kept | None, last: bool
+    ) -> tuple[Tensor, Kept]:
+        """mel (B, M, n), excitation (B, 1, n * source_hop) -> what can be said, and what is kept."""
+        hop, said = self.vocoder.config.source_hop, []
+        for start in range(0, max(mel.shape[2], 1), _PART):
+            stop = start + _PART
+            source = None if excitation is None else excitation[..., start * hop : stop * hop]
+            walk = Walk(self.vocoder.generator, kept, last and stop >= mel.shape[2])
+            said.append(walk.run(mel[..., start:stop], source))
+            kept = walk.kept
+        assert kept is not None, "at least one part was walked"
+        return torch.cat(said, 1), kept
+
+    def _in_lanes(
+        self, lanes: int, mel: Tensor, excitation: Tensor | None, kept: Kept | None, last: bool
+    ) -> tuple[Tensor, Kept]:
+        """As `_in_parts`, each lane in a thread with one core for itself."""
+        config, frames, threads = self.vocoder.config, mel.shape[2], torch.get_num_threads()
+        late = delay(config)
+        warm = config.receptive_frames + math.ceil(late / config.hop_length)
+
+        def lane(number: int) -> tuple[Tensor, Kept]:
+            start, stop = (frames * i // lanes for i in (number, number + 1))
+            first = start - warm if number else 0
+            source = None
+            if excitation is not None:
+                source = excitation[..., first * config.source_hop : stop * config.source_hop]
+            ends = last and stop == frames
+            with torch.inference_mode():
+                before = None if number else kept
+                wave, after = self._in_parts(mel[..., first:stop], source, before, ends)
+            return (wave[:, warm * config.hop_length - late :] if number else wave), after
+
+        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            said = [*pool.map(lane, range(lanes))]
+        torch.set_num_threads(threads)
+        return torch.cat([wave for wave, _ in said], 1), said[-1][1]
 
     def _excite(self, f0: Tensor, n: int, state: NsfState) -> tuple[Tensor | None, Tensor | None]:
         """The excitation of the first n frames, and the phase after them."""

@@ -72,6 +72,22 @@ def test_a_long_block_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_lanes_equal_the_whole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of several threads takes a stretch; what follows goes on from the last of them."""
+    vocoder = StreamingNsf(small(**KINDS[kind]))
+    frames = 8 * vocoder.vocoder.receptive_frames
+    mel, f0 = sung(frames + 20, batch=2)
+    monkeypatch.setattr(nsf_stream, "_LANE", frames // 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    got = streamed(vocoder, mel, f0, [10, frames, 10])
+    wanted = whole(vocoder, mel, f0)
+    assert got.shape == wanted.shape
+    assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-5
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("frames", [1, 2, 7])
 @pytest.mark.parametrize("kind", KINDS)
 def test_streams_shorter_than_the_latency(kind: str, frames: int) -> None:
