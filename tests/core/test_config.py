@@ -94,6 +94,8 @@ def test_none_where_it_may_be() -> None:
         (lambda: AudioConfig(sample_rate=0), "sample_rate must be positive"),
         (lambda: AudioConfig(hop_length=-1), "hop_length must be positive"),
         (lambda: MelConfig(win_length=4096), "win_length must not exceed n_fft"),
+        (lambda: DenoiserConfig(network="attention", causal=False), "needs the network wavenet"),
+        (lambda: DenoiserConfig(kernel=2, causal=False), "an odd kernel, got wavenet and 2"),
         (lambda: MelConfig(f_min=9e9), "f_min must lie below f_max"),
         (lambda: ContentConfig(delays=(-1, 4)), "delays must be 0 or more"),
         (lambda: ContentConfig(lookahead_frames=5), "lookahead of 5 frames was not trained"),
