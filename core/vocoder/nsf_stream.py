@@ -103,7 +103,7 @@ class StreamingNsf:
     def _in_parts(
         self, mel: Tensor, excitation: Tensor | None, kept: Kept | None, last: bool
     ) -> tuple[Tensor, Kept]:
-        """mel (B, M, n), excitation (B, 1, n * source_hop) -> what can be said, and what is kept."""
+        """mel (B, M, n), excitation (B, 1, n * source_hop) -> what can be said, what is kept."""
         hop, said = self.vocoder.config.source_hop, []
         for start in range(0, max(mel.shape[2], 1), _PART):
             stop = start + _PART
