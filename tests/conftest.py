@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import sys
@@ -14,6 +15,9 @@ import soundfile
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+# two threads on small tensors mostly wait for each other, busily where others want the core
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from core.audio import load_mono, save_audio
 from moksori import main
