@@ -110,4 +110,5 @@ class Stretcher:
         window = np.i0(cls._BETA * np.sqrt(np.maximum(0.0, 1 - (t / cls.DELAY) ** 2)))
         bank = np.sinc(t) * window / np.i0(cls._BETA)
         bank[0], bank[-1] = offsets == 0, offsets == 1
+        bank /= bank.sum(1, keepdims=True)  # a constant stays constant
         return bank.astype(np.float32)

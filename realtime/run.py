@@ -175,6 +175,6 @@ def advise(stats: LiveStats, say: Say) -> None:
         )
     elif stats.device_xruns:
         say(f"{stats.device_xruns} dropouts of the device itself; try --device-latency high")
-    if stats.bypassed_blocks:
-        seconds = stats.bypassed_blocks * stats.latency.block_ms / 1000
+    seconds = stats.bypassed_blocks * stats.latency.block_ms / 1000
+    if seconds >= 0.1:  # a block or two are no reason
         say(f"the machine was too slow for the voice for {seconds:.1f} s; try a longer --block-ms")
