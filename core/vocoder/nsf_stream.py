@@ -134,9 +134,11 @@ class StreamingNsf:
                 wave, after = self._in_parts(mel[..., first:stop], source, before, ends)
             return (wave[:, warm * config.hop_length - late :] if number else wave), after
 
-        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            said = [*pool.map(lane, range(lanes))]
-        torch.set_num_threads(threads)
+        try:
+            with ThreadPoolExecutor(lanes, "lane", torch.set_num_threads, (1,)) as pool:
+                said = [*pool.map(lane, range(lanes))]
+        finally:
+            torch.set_num_threads(threads)
         return torch.cat([wave for wave, _ in said], 1), said[-1][1]
 
     def _excite(self, f0: Tensor, n: int, state: NsfState) -> tuple[Tensor | None, Tensor | None]:
