@@ -1,20 +1,46 @@
-"""When a known sequence of phones was spoken, from how likely each phone is in each frame."""
+"""When a known sequence of phones was spoken, from how likely each phone is in each frame.
+
+    python -m offline.forced_alignment DATA FEATURES VOICE OUT.tsv
+
+The Dutch and German recordings whose text is known, aligned by an encoder that knows English phones
+only: a phone of theirs is as likely as the nearest English ones. Phones of a text: eSpeak NG.
+"""
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from offline.synthetic import INVENTORY
+from core.voice import VoiceModel
+from offline.alignment import PHONES
+from offline.preprocess import Manifest, load_wave
+from offline.synthetic import INVENTORY, phones_of
 
 _SECONDS_PER_STEP = 0.01
 _TRANSCRIPTS = {"targets/nathalie": "nl", "targets/flemishguy": "nl"}
 _HELD_OUT = frozenset({"emodb_08", "emodb_15"})
+_NEAREST = {
+    "i": "IY", "ɪ": "IH", "y": "UW IY IH", "u": "UW", "ʊ": "UH", "ɯ": "UW", "ɨ": "IH",
+    "e": "EY IH", "ɛ": "EH", "ø": "ER UH", "œ": "ER AH EH", "ə": "AH IH", "ɚ": "ER", "o": "OW",
+    "ɔ": "AO OW", "ʌ": "AH", "æ": "AE", "a": "AA AE AH", "ɑ": "AA AO", "ɤ": "AH", "ɑ̃": "AA AO",
+    "ɛ̃": "EH AE", "ɔ̃": "AO OW", "aɪ": "AY", "aʊ": "AW", "ɔɪ": "OY", "eɪ": "EY", "oʊ": "OW",
+    "œy": "OY AY", "p": "P", "t": "T", "k": "K", "pʰ": "P", "tʰ": "T", "kʰ": "K", "b": "B",
+    "d": "D", "ɡ": "G", "ʔ": "SIL T", "q": "K", "ts": "T S", "tsʰ": "T S", "tɕ": "CH", "tɕʰ": "CH",
+    "dʑ": "JH", "tʃ": "CH", "dʒ": "JH", "tʂ": "CH", "tʂʰ": "CH", "f": "F", "v": "V", "s": "S",
+    "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ɕ": "SH", "ʂ": "SH", "ʐ": "ZH", "ç": "SH HH", "x": "HH K",
+    "ɣ": "HH G", "ħ": "HH", "ʕ": "AA", "h": "HH", "θ": "TH", "ð": "DH", "β": "V B", "ʁ": "R HH",
+    "m": "M", "n": "N", "ɲ": "N", "ŋ": "NG", "l": "L", "r": "R", "ɾ": "R D", "ɹ": "R", "j": "Y",
+    "w": "W", "ʋ": "V W", "SIL": "SIL",
+}  # fmt: skip
+_LEAST_LIKELY = 0.05  # share of the recordings, by score, that are left out: text and sound differ
 
 
 @dataclass(frozen=True)
@@ -110,3 +136,47 @@ def _viterbi(
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def nearest_phones(log_posteriors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(frames, PHONES) -> (frames, INVENTORY): each phone as likely as the nearest of the first."""
+    columns = [
+        np.logaddexp.reduce(log_posteriors[:, [PHONES.index(n) for n in _NEAREST[p].split()]], 1)
+        for p in INVENTORY
+    ]
+    return np.stack(columns, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("features", type=Path)
+    parser.add_argument("voice", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    voice = VoiceModel.load(args.voice)
+    audio, encoder = voice.config.audio, voice.encoder
+    manifest = Manifest.load(args.features, audio, voice.config.f0)
+    known = {utterance.path: utterance for utterance in manifest.utterances}
+    rows: list[tuple[float, str, str]] = []
+    for sentence in tqdm(sentences(args.data), "aligned", disable=None):
+        if sentence.path not in known:
+            continue
+        with torch.inference_mode():
+            units = encoder(torch.from_numpy(load_wave(args.features, known[sentence.path]))[None])
+            scores = torch.log_softmax(encoder.phones(units[0].T), -1).numpy()
+        words = phones_of(sentence.text, sentence.language)
+        seconds = audio.hop_length / audio.sample_rate
+        phones, score = align(nearest_phones(scores), words, seconds)
+        rows.append((score, sentence.path, phones))
+    rows.sort()
+    with args.out.open("w", newline="", encoding="utf-8") as handle:
+        table = csv.writer(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
+        table.writerow(["file", "score", "phones"])
+        for score, path, phones in sorted(rows[int(len(rows) * _LEAST_LIKELY) :], key=lambda r: r[1]):
+            if phones:
+                table.writerow([path, f"{score:.2f}", phones])
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,13 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             other = Manifest.load(Path(folder), config.audio, config.f0)
             corpora.append(Corpus(Path(folder), other, tuple(Path(t) for t in tables), _SHARE))
         task: Task = ContentTask(
-            config.audio, config.content, corpora, args.noise, tuple(args.validation)
+            config.audio,
+            config.content,
+            corpora,
+            args.noise,
+            tuple(args.validation),
+            anchor=None if args.anchor is None else VoiceModel.load(args.anchor).encoder.eval(),
+            anchored=() if args.anchor is None else args.speakers,
         )
     elif args.network == "judges":
         from offline.tasks.judges import JudgesTask

@@ -1,7 +1,8 @@
 """UnitBank: says what was heard in units that the target itself would use.
 
 Units keep a trace of who spoke. Each frame's units are drawn towards those of the target's own
-speech that lie nearest, so the denoiser hears what it was trained on. Frame by frame: it streams.
+speech that lie nearest, so the denoiser hears what it was trained on; what the target has no sound
+for stays as it was heard. Frame by frame: it streams.
 Idea: retrieval in RVC; Baas et al. 2023, "Voice Conversion With Just Nearest Neighbors".
 """
 
@@ -10,6 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+_REACH = 2.2  # a sound whose own units lie further than this stays nearer to itself
 
 
 class UnitBank(nn.Module):
@@ -40,7 +44,9 @@ class UnitBank(nn.Module):
             own = self.units[speaker].to(x)  # (K, D)
             # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
             nearness = x @ own.T - 0.5 * own.square().sum(1)
-            near = torch.softmax(nearness / self.width**2, -1)
-            mean = mean + weights[:, speaker, :, None] * (near @ own)
-        drawn = F.layer_norm(mean, mean.shape[-1:])  # a mean is shorter than its parts
-        return torch.lerp(units, drawn.transpose(1, 2), share)
+            itself = 0.5 * (x.square().sum(-1, keepdim=True) - _REACH**2)  # a neighbour as far off
+            near = torch.softmax(torch.cat([nearness, itself], -1) / self.width**2, -1)
+            drawn = near[..., :-1] @ own + near[..., -1:] * x
+            mean = mean + weights[:, speaker, :, None] * drawn
+        mean = F.layer_norm(mean, mean.shape[-1:])  # a mean is shorter than its parts
+        return torch.lerp(units, mean.transpose(1, 2), share)
