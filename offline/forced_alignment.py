@@ -19,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from core.voice import VoiceModel
+from core.config import F0Config
 from offline.alignment import PHONES
 from offline.preprocess import Manifest, load_wave
+from offline.recipe import phonetic_encoder
 from offline.synthetic import INVENTORY, phones_of
 
 _SECONDS_PER_STEP = 0.01
@@ -154,9 +155,9 @@ def main() -> None:
     parser.add_argument("voice", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    voice = VoiceModel.load(args.voice)
-    audio, encoder = voice.config.audio, voice.encoder
-    manifest = Manifest.load(args.features, audio, voice.config.f0)
+    encoder = phonetic_encoder(args.voice)
+    audio = encoder.audio
+    manifest = Manifest.load(args.features, audio, F0Config())
     known = {utterance.path: utterance for utterance in manifest.utterances}
     rows: list[tuple[float, str, str]] = []
     for sentence in tqdm(sentences(args.data), "aligned", disable=None):
@@ -170,10 +171,11 @@ def main() -> None:
         phones, score = align(nearest_phones(scores), words, seconds)
         rows.append((score, sentence.path, phones))
     rows.sort()
+    kept = sorted(rows[int(len(rows) * _LEAST_LIKELY) :], key=lambda row: row[1])
     with args.out.open("w", newline="", encoding="utf-8") as handle:
         table = csv.writer(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
         table.writerow(["file", "score", "phones"])
-        for score, path, phones in sorted(rows[int(len(rows) * _LEAST_LIKELY) :], key=lambda r: r[1]):
+        for score, path, phones in kept:
             if phones:
                 table.writerow([path, f"{score:.2f}", phones])
 

@@ -55,7 +55,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             corpora,
             args.noise,
             tuple(args.validation),
-            anchor=None if args.anchor is None else VoiceModel.load(args.anchor).encoder.eval(),
+            anchor=None if args.anchor is None else phonetic_encoder(args.anchor),
             anchored=() if args.anchor is None else args.speakers,
         )
     elif args.network == "judges":
@@ -126,6 +126,14 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             adversarial_after=args.adversarial_after or 10**9,
         )
     return task, LEARNING_RATES[args.network]
+
+
+def phonetic_encoder(path: Path) -> PhoneticEncoder:
+    """The encoder of a voice file that hears with its own; of any other an error."""
+    encoder = VoiceModel.load(path).encoder
+    if not isinstance(encoder, PhoneticEncoder):
+        raise ConfigError(f"{path} does not hear with the phonetic encoder; give one that does")
+    return encoder.eval()
 
 
 def export_voice(args: argparse.Namespace) -> None:

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-_REACH = 2.2  # a sound whose own units lie further than this stays nearer to itself
+_REACH = 1.8  # widths: a sound none of whose own units lie so near stays nearer to itself
 
 
 class UnitBank(nn.Module):
@@ -39,12 +38,12 @@ class UnitBank(nn.Module):
         if share == 0.0 or self.units.shape[1] == 0:
             return units
         x = units.transpose(1, 2)  # (B, T, D)
-        mean = torch.zeros_like(x)
+        mean, reach = torch.zeros_like(x), _REACH * self.width
         for speaker in weights.amax((0, 2)).nonzero()[:, 0].tolist():  # one, but for a mix
             own = self.units[speaker].to(x)  # (K, D)
             # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
             nearness = x @ own.T - 0.5 * own.square().sum(1)
-            itself = 0.5 * (x.square().sum(-1, keepdim=True) - _REACH**2)  # a neighbour as far off
+            itself = 0.5 * (x.square().sum(-1, keepdim=True) - reach**2)  # a neighbour as far off
             near = torch.softmax(torch.cat([nearness, itself], -1) / self.width**2, -1)
             drawn = near[..., :-1] @ own + near[..., -1:] * x
             mean = mean + weights[:, speaker, :, None] * drawn

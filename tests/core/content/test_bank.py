@@ -9,16 +9,22 @@ from torch.nn import functional as F
 from core.content.bank import UnitBank
 
 
+def around(count: int, seed: int) -> torch.Tensor:
+    """(count, 8): sounds that lie around five of the same."""
+    middles = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
+    aside = torch.randn(count, 8, generator=torch.Generator().manual_seed(seed))
+    return F.layer_norm(middles[torch.arange(count) % 5] + 0.2 * aside, (8,))
+
+
 @pytest.fixture
 def bank() -> UnitBank:
-    bank = UnitBank(speakers=2, size=5, dim=8, width=0.3)
-    generator = torch.Generator().manual_seed(1)
-    bank.units.copy_(F.layer_norm(torch.randn(2, 5, 8, generator=generator), (8,)))
+    bank = UnitBank(speakers=2, size=5, dim=8, width=0.5)
+    bank.units.copy_(torch.stack([around(5, 2), around(5, 3)]))
     return bank
 
 
 def heard(frames: int = 9) -> torch.Tensor:
-    return torch.randn(1, 8, frames, generator=torch.Generator().manual_seed(2))
+    return around(frames, 4).T[None]
 
 
 def only(speaker: int) -> torch.Tensor:
@@ -31,10 +37,14 @@ def test_a_unit_of_the_target_stays(bank: UnitBank) -> None:
     torch.testing.assert_close(bank(own, only(1), 1.0), own, rtol=1e-3, atol=1e-3)
 
 
-def test_every_frame_comes_near_its_nearest_neighbour(bank: UnitBank) -> None:
+def test_what_lies_near_comes_nearer_and_what_lies_far_stays(bank: UnitBank) -> None:
     drawn, own = bank(heard(), only(0), 1.0)[0].T, bank.units[0].float()
     nearest = own[torch.cdist(heard()[0].T, own).argmin(1)]
-    assert float((drawn - nearest).norm(dim=1).median()) < 0.1
+    before = (heard()[0].T - nearest).norm(dim=1)
+    assert float(((drawn - nearest).norm(dim=1) / before).median()) < 0.5
+    far = F.layer_norm(torch.arange(8.0), (8,))[None]
+    assert float(torch.cdist(far, own).min()) > 4 * bank.width
+    torch.testing.assert_close(bank(far.T[None], only(0), 1.0)[0].T, far, atol=0.01, rtol=0)
 
 
 def test_share(bank: UnitBank) -> None:
