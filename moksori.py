@@ -33,10 +33,17 @@ if TYPE_CHECKING:
     from offline.import_voice import FileConverter
 
 Command = Callable[[argparse.Namespace], int]
+_WAITING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+"""How long threads of OpenMP wait for each other awake: turns with GNU's, ms with Intel's.
+
+As long as they choose, a conversion takes ten times its time beside a busy core (docs/latency.md).
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
+    for name, value in _WAITING.items():  # read when torch is loaded, which nothing has done yet
+        os.environ.setdefault(name, value)
     args = parse(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for stream in (sys.stdout, sys.stderr):

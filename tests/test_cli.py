@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -34,6 +35,16 @@ def test_help_loads_neither_torch_nor_numpy() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--input-device" in done.stdout
+
+
+def test_threads_wait_asleep_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.setenv("KMP_BLOCKTIME", "")
+    monkeypatch.delenv("KMP_BLOCKTIME")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    assert os.environ["KMP_BLOCKTIME"] == "1"
 
 
 @pytest.mark.parametrize(
