@@ -35,7 +35,7 @@ _CEPSTRA = 20  # of 80 bands: the envelope without the harmonics
 _QUIET = 2.0  # scaled band units (8 nepers of power, 35 dB) under a crop's loudest frame
 _SHARE_EXPONENT = 0.7  # a speaker's share grows slower than what is there of them
 _OWN_DELAY = 0.65  # share of the batches at the delay the voice takes; the rest at any
-_ALIKE_WEIGHT, _ENVELOPE_WEIGHT, _ANCHOR_WEIGHT = 0.5, 0.3, 1.0
+_ALIKE_WEIGHT, _ENVELOPE_WEIGHT, _ANCHOR_WEIGHT = 0.5, 0.3, 4.0
 _DROPOUT = 0.1
 _TEMPO, _TEMPO_SHARE = 1.2, 0.6  # as much faster or slower at most; share of the crops
 
