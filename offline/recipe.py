@@ -19,7 +19,7 @@ from core.level import speech_level
 from core.pipeline import convert
 from core.voice import VoiceModel
 from offline.bank import speaker_units
-from offline.checkpoint import load_average
+from offline.checkpoint import load_start
 from offline.preprocess import Manifest, load_f0, load_wave
 from offline.spectrum import RECORDINGS, asked_spectrum
 from offline.train import Task
@@ -75,7 +75,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
                 f"training the {args.network} needs --content RUN and --speakers NAME ..."
             )
         encoder = PhoneticEncoder(config.audio, config.content).eval()
-        encoder.load_state_dict(part(load_average(args.content), "encoder."))
+        encoder.load_state_dict(part(load_start(args.content), "encoder."))
         disguises = {
             "others": args.others,
             "sung": args.sung,
@@ -107,7 +107,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
                 args.features,
                 manifest,
                 args.shares,
-                judges=None if args.judges is None else load_average(args.judges),
+                judges=None if args.judges is None else load_start(args.judges),
                 without=tuple(args.validation),
                 **disguises,
             )
@@ -137,7 +137,7 @@ def phonetic_encoder(path: Path) -> PhoneticEncoder:
 
 
 def export_voice(args: argparse.Namespace) -> None:
-    """Puts the averaged weights of three runs into one voice file."""
+    """Puts the averaged weights of three runs (or of voice files) into one voice file."""
     config = voice_config(args.name, args.speakers)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     speakers = tuple(
@@ -146,13 +146,13 @@ def export_voice(args: argparse.Namespace) -> None:
     )
     config = replace(config, speakers=speakers)
     voice = VoiceModel(config)
-    voice.encoder.load_state_dict(part(load_average(args.content), "encoder."))
+    voice.encoder.load_state_dict(part(load_start(args.content), "encoder."))
     for index, speaker in enumerate(speakers if config.content.bank_size else ()):
         own = [u for u in manifest.utterances if u.speaker == speaker.name]
         size = config.content.bank_size
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(_denoiser(args.denoiser))
-    voice.vocoder.load_state_dict(part(load_average(args.vocoder), "vocoder."))
+    voice.vocoder.load_state_dict(part(load_start(args.vocoder), "vocoder."))
     voice.config = replace(config, speakers=_audible(voice, args.features, manifest))
     voice.save(args.target)
 
@@ -163,14 +163,14 @@ def part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _denoiser(run: Path) -> dict[str, Tensor]:
-    """The denoiser of a run, trained by itself or polished together with a vocoder."""
-    weights = load_average(run)
+    """The denoiser of a voice or a run, trained by itself or polished together with a vocoder."""
+    weights = load_start(run)
     return part(weights, "denoiser.") or weights
 
 
 def _spoken(run: Path) -> dict[str, Tensor]:
     """The vocoder and its critics, of a run of its own or of a polish."""
-    weights = load_average(run)
+    weights = load_start(run)
     return {k: v for k, v in weights.items() if k.startswith(("vocoder.", "critics."))}
 
 

@@ -89,7 +89,8 @@ def add_recipe_commands(commands: Any) -> None:
     export.add_argument("features", type=Path)
     export.add_argument("target", type=Path, metavar="VOICE.safetensors")
     for network in ("content", "denoiser", "vocoder"):
-        export.add_argument(f"--{network}", type=Path, required=True, metavar="RUN")
+        words = "its training, or a voice file"
+        export.add_argument(f"--{network}", type=Path, required=True, metavar="RUN", help=words)
     export.add_argument("--name", default="embedded")
     export.add_argument("--credit", default="", help="whose voices these are, and their licence")
     export.add_argument("--speakers", nargs="+", required=True)

@@ -312,18 +312,17 @@ def test_three_runs_make_a_voice(
         task.batch = 1  # type: ignore[attr-defined]
         task.crop_frames = 24  # type: ignore[attr-defined]
         train(task, run, TrainConfig(minutes=1e-6, learning_rate=rate))
-    target = tmp_path / "voice.safetensors"
-    export_voice(
-        argparse.Namespace(
-            credit="given",
-            name="toy",
-            features=corpus / "features",
-            target=target,
-            speakers=SPEAKERS,
-            **runs,
-        )
-    )
-    voice = VoiceModel.load(target)
+
+    def export(target: Path, **parts: Path) -> VoiceModel:
+        given = {"credit": "given", "name": "toy", "speakers": SPEAKERS, "target": target}
+        export_voice(argparse.Namespace(features=corpus / "features", **given, **parts))
+        return VoiceModel.load(target)
+
+    voice = export(tmp_path / "voice.safetensors", **runs)
+    first = dict.fromkeys(("denoiser", "vocoder"), tmp_path / "voice.safetensors")
+    again = export(tmp_path / "again.safetensors", content=runs["content"], **first)
+    for name, weight in voice.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], weight, msg=name)
     assert all(100 < speaker.f0_median < 200 for speaker in voice.config.speakers)
     assert {speaker.credit for speaker in voice.config.speakers} == {"given"}
     assert convert(voice, speechlike(5000)).shape == (5000,)
