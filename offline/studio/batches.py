@@ -122,7 +122,7 @@ class BatchPlan:
             size = min(self.crop_frames or length, length)
             for _ in range(max(1, round(length / size))):
                 start = int(rng.integers(length - size + 1))
-                crops.append(Crop(item, start, size, _key(self.seed, epoch, len(crops))))
+                crops.append(Crop(item, start, size, number_from(self.seed, epoch, len(crops))))
         order = rng.permutation(len(crops))
         ranked = sorted((crops[i] for i in order), key=lambda crop: -crop.frames)  # stable
         batches: list[list[Crop]] = []
@@ -195,6 +195,7 @@ def _levels(voice: VoiceConfig) -> tuple[float, float, float]:
     return config.sigma_min, config.sigma_max, config.sigma_data * _MIDDLE
 
 
-def _key(*numbers: int) -> int:
+def number_from(*numbers: int) -> int:
+    """One number, to seed what these decide."""
     text = ":".join(map(str, numbers)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big")

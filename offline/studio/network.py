@@ -15,6 +15,7 @@ from core.voice import VoiceModel
 from offline.studio.batches import Batch
 from offline.studio.lowrank import make_low_rank, merge_low_rank
 from offline.studio.settings import SCRATCH, TrainSettings
+from offline.studio.strangers import Words
 from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, adversarial_loss, spectral_loss
 
 SPOKEN_FRAMES = 56  # of each crop, that the vocoder says
@@ -63,6 +64,7 @@ class Adapting(nn.Module):
         elif settings.method == "speaker":
             self.requires_grad_(False)
         self.speaker.requires_grad_(True)
+        self.words_weight = settings.words
         self.train()
 
     @property
@@ -71,8 +73,8 @@ class Adapting(nn.Module):
         weight = self.get_parameter(SPEAKER)
         return weight
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss summed over real frames, and means to log (detached)."""
+    def forward(self, batch: Batch, words: Words | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss summed over real frames, and means to log (detached). words: of strangers."""
         denoiser, frames = self.denoiser, batch.mask.sum()
         x0 = denoiser.normalise(batch.mel)
         rest, prior = denoiser.loss(x0, batch.conditions, batch.sigma, batch.noise, batch.mask)
@@ -90,7 +92,15 @@ class Adapting(nn.Module):
             loss = spectral + game + error + _EDM_WEIGHT * own
             figures |= {"spectral": spectral / len(RESOLUTIONS)}
             figures |= {key: torch.tensor(value) for key, value in opinions.items()}
+        if words is not None:
+            figures["words"] = self.misheard(words)
+            loss = loss + self.words_weight * figures["words"]
         return loss * frames, {key: value.detach() for key, value in figures.items()}
+
+    def misheard(self, words: Words) -> Tensor:
+        """How much of what strangers say the ear does not hear in this voice, nats a frame."""
+        mel = self.denoiser.denormalise(self.one_step(words.batch))
+        return words.ear.misheard(mel, words.wanted)
 
     def one_step(self, batch: Batch) -> Tensor:
         """The normalised mel (B, M, T) as a listener gets it: one step from full noise."""

@@ -130,6 +130,7 @@ class TrainSettings:
     ema_decay: float = _set(0.99, "of the averaged weights that are exported")
     frames_per_batch: int | str = _set(768, 'padding included; or "auto", by free memory')
     crop_frames: int = _set(128, "of an utterance, at random; 0: whole utterances")
+    words: float = _set(1.0, "weight of being understood with strangers' words; 0: not practised")
     variants: int = _set(4, "disguises of each recording that the units are heard from")
     precision: str = _set("auto", "auto, float32, bfloat16 or float16")
     device: str = _set("auto", "auto, cpu, cuda")
@@ -168,6 +169,7 @@ class TrainSettings:
         for name in ("rank", "accumulate", "variants", "save_every", "validate_every", "log_every"):
             value = getattr(self, name)
             _require(value >= 1, f"{name} must be at least 1, got {value}")
+        _require(self.words >= 0, f"words must not be negative, got {self.words}")
         _require(self.keep_last >= 1, f"keep_last must be at least 1, got {self.keep_last}")
         _require(
             0 < self.validation_share < 0.5,

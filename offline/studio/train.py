@@ -30,8 +30,10 @@ from offline.studio.progress import Figures, stop_asked
 from offline.studio.project import Project
 from offline.studio.samples import Samples
 from offline.studio.settings import SCRATCH, ProjectConfig
+from offline.studio.strangers import Strangers, Words
 
 _CHECK_SIGMAS = (0.1, 0.4, 1.0)
+_CHECK_WORDS = 2**32 - 1  # no training has so many batches
 _LEAST_FRAMES = 64
 
 
@@ -62,7 +64,11 @@ def train_project(project: Project, tell: Tell, wish: str = "last") -> None:
             group.wait()
             if not group.leads:  # reads what the leader has computed
                 items = load_items(project, manifest, base)
-            Training(project, base, items, group, telling, wish).run()
+            strangers = None
+            if settings.words:
+                pitch, median = project.config.pitch.config(), manifest.statistics.f0_median
+                strangers = Strangers(base, pitch, median, settings.seed)
+            Training(project, base, items, group, telling, wish, strangers).run()
 
 
 class Training:
@@ -76,8 +82,10 @@ class Training:
         group: Processes,
         tell: Tell,
         wish: str = "last",
+        strangers: Strangers | None = None,
     ) -> None:
         self.project, self.base, self.group, self.tell = project, base, group, tell
+        self.strangers = strangers
         self.settings = settings = project.config.train
         self.learned, self.checked = split(items, settings.validation_share)
         torch.manual_seed(settings.seed)
@@ -208,13 +216,14 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         for i, crops in enumerate(own):
             batch = self._batch(crops)
+            words = self._words(first + group.rank + i * group.count)
             last = i == len(own) - 1
             quiet = nullcontext() if last else group.quiet(self.wrapped)
             with quiet:
                 with torch.autocast(
                     group.device.type, self.precision, self.precision is not torch.float32
                 ):
-                    summed, told = self.wrapped(batch)
+                    summed, told = self.wrapped(batch, words)
                 # DDP takes the mean over processes; we want the mean over all their frames
                 self.scaler.scale(summed * (group.count / frames)).backward()
             total += float(summed.detach()) / frames * group.count
@@ -233,6 +242,11 @@ class Training:
         self.scaler.update()
         self._average()
         return total, figures, frames
+
+    def _words(self, number: int) -> Words | None:
+        if self.strangers is None:
+            return None
+        return self.strangers.words(number, self.group.device)
 
     def _batch(self, crops: tuple[Crop, ...]) -> Batch:
         batch = collate(crops, self.learned, self.base.config, self.spoken)
@@ -309,6 +323,9 @@ class Training:
                     name = f"rest at {sigma}" if key == "rest" else key
                     share = len(self.checked) * (1 if key == "rest" else len(_CHECK_SIGMAS))
                     sums[name] = sums.get(name, 0.0) + float(value) / share
+            words = self._words(_CHECK_WORDS)
+            if words is not None:
+                sums["words"] = float(self.network.misheard(words))
             state.score = sums["mel"] + sums.get("spectral", 0.0)
             best = self.checkpoints.best()
             is_best = best is None or state.score < (best.score or math.inf)

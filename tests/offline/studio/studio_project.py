@@ -47,6 +47,7 @@ QUICK = {
     "log_every": 1,
     "validation_share": 0.25,
     "variants": 2,
+    "words": 0.0,
     "threads": 1,
     "device": "cpu",
 }

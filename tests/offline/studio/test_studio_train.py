@@ -142,7 +142,7 @@ def test_no_processor_emulates_half_precision(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_killed_it_goes_on_exactly(tmp_path: Path) -> None:
-    straight = make_project(tmp_path, max_steps=100, save_every=50, validate_every=100)
+    straight = make_project(tmp_path, max_steps=100, save_every=50, validate_every=100, words=1.0)
     killed_root = tmp_path / "killed"
     shutil.copytree(tmp_path / "projects", killed_root)
     killed = Project.open(killed_root, "anna")
@@ -165,7 +165,7 @@ def test_killed_it_goes_on_exactly(tmp_path: Path) -> None:
 
 
 def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
-    one = make_project(tmp_path, max_steps=3, accumulate=2, clip_norm=0.5)
+    one = make_project(tmp_path, max_steps=3, accumulate=2, clip_norm=0.5, words=1.0)
     root = tmp_path / "two"
     shutil.copytree(tmp_path / "projects", root)
     two = with_settings(Project.open(root, "anna"), accumulate=1)
@@ -242,10 +242,10 @@ def test_no_memory_means_smaller_batches(tmp_path: Path, monkeypatch: pytest.Mon
     project = make_project(tmp_path)
     forward = Adapting.forward
 
-    def full(self: Adapting, batch: Any) -> Any:
+    def full(self: Adapting, batch: Any, words: Any = None) -> Any:
         if batch.mask.numel() > 200 and len(batch.mask) > 1:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
-        return forward(self, batch)
+        return forward(self, batch, words)
 
     monkeypatch.setattr(Adapting, "forward", full)
     project = with_settings(project, frames_per_batch=3000, crop_frames=60)
