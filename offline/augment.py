@@ -114,10 +114,10 @@ class SpectralAugment:
         """Hides a few bands and a few frames of (B, T, n_bands), in place."""
         batch, frames, n_bands = bands.shape
         for b in range(batch):
+            width = int(torch.randint(0, 10, (1,), generator=generator))
+            first = int(torch.randint(0, n_bands - width, (1,), generator=generator))
+            bands[b, :, first : first + width] = 0
             for _ in range(2):
-                width = int(torch.randint(0, 10, (1,), generator=generator))
-                first = int(torch.randint(0, n_bands - width, (1,), generator=generator))
-                bands[b, :, first : first + width] = 0
                 width = int(torch.randint(0, 8, (1,), generator=generator))
                 first = int(torch.randint(0, frames - width, (1,), generator=generator))
                 bands[b, first : first + width] = 0

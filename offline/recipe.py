@@ -50,13 +50,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             other = Manifest.load(Path(folder), config.audio, config.f0)
             corpora.append(Corpus(Path(folder), other, tuple(Path(t) for t in tables), _SHARE))
         task: Task = ContentTask(
-            config.audio,
-            config.content,
-            corpora,
-            args.noise,
-            tuple(args.validation),
-            anchor=None if args.anchor is None else phonetic_encoder(args.anchor),
-            anchored=() if args.anchor is None else args.speakers,
+            config.audio, config.content, corpora, args.noise, tuple(args.validation)
         )
     elif args.network == "judges":
         from offline.tasks.judges import JudgesTask
@@ -126,14 +120,6 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             adversarial_after=args.adversarial_after or 10**9,
         )
     return task, LEARNING_RATES[args.network]
-
-
-def phonetic_encoder(path: Path) -> PhoneticEncoder:
-    """The encoder of a voice file that hears with its own; of any other an error."""
-    encoder = VoiceModel.load(path).encoder
-    if not isinstance(encoder, PhoneticEncoder):
-        raise ConfigError(f"{path} does not hear with the phonetic encoder; give one that does")
-    return encoder.eval()
 
 
 def export_voice(args: argparse.Namespace) -> None:

@@ -48,12 +48,6 @@ def add_recipe_commands(commands: Any) -> None:
         metavar="PATH",
         help="content: another feature folder, then its tables",
     )
-    train.add_argument(
-        "--anchor",
-        type=Path,
-        metavar="VOICE",
-        help="content: what its encoder makes of the recordings of --speakers stays as it is",
-    )
     train.add_argument("--noise", type=Path, help="all but vocoder: folder of noises to mix in")
     train.add_argument(
         "--others",
@@ -73,7 +67,7 @@ def add_recipe_commands(commands: Any) -> None:
     train.add_argument("--denoiser", type=Path, metavar="RUN", help="polish: begin with that one")
     train.add_argument("--vocoder", type=Path, metavar="RUN", help="polish: begin with that one")
     train.add_argument("--judges", type=Path, metavar="RUN", help="polish: convert others, too")
-    train.add_argument("--speakers", nargs="+", default=[], help="the targets")
+    train.add_argument("--speakers", nargs="+", default=[], help="all but content: the targets")
     train.add_argument("--shares", nargs="+", type=float, help="denoiser: of each target")
     train.add_argument(
         "--objective",

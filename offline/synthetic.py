@@ -199,11 +199,6 @@ def normalised(name: str, language: str) -> tuple[str, ...]:
     raise ValueError(f"{language}: no phone near {name!r}")
 
 
-def phones_of(text: str, language: str) -> list[list[str]]:
-    """The phones of each word of a text, as eSpeak would speak it."""
-    return _espeak().speak(text, language).words
-
-
 @cache
 def _espeak() -> Espeak:
     return Espeak()

@@ -3,9 +3,6 @@
 Two disguises of each crop pass through the network. Where a crop is labelled, both must name its
 phones; always, both must yield the same units, and the units together with a vector for the speaker
 must yield the crop's own undisguised envelope, so sounds no label names are kept as well.
-
-An encoder that a voice already speaks from can learn on: with an anchor, what it made of the
-targets' own recordings stays as it was, and all others must come to that.
 """
 
 from __future__ import annotations
@@ -35,9 +32,7 @@ _CEPSTRA = 20  # of 80 bands: the envelope without the harmonics
 _QUIET = 2.0  # scaled band units (8 nepers of power, 35 dB) under a crop's loudest frame
 _SHARE_EXPONENT = 0.7  # a speaker's share grows slower than what is there of them
 _OWN_DELAY = 0.65  # share of the batches at the delay the voice takes; the rest at any
-_ALIKE_WEIGHT, _ENVELOPE_WEIGHT, _ANCHOR_WEIGHT = 0.5, 0.3, 4.0
-_DROPOUT = 0.1
-_TEMPO, _TEMPO_SHARE = 1.2, 0.6  # as much faster or slower at most; share of the crops
+_ALIKE_WEIGHT, _ENVELOPE_WEIGHT = 0.5, 0.3
 
 
 @dataclass(frozen=True)
@@ -103,11 +98,8 @@ class ContentTask:
         validation: tuple[str, ...],
         batch: int = 6,
         crop_frames: int = 192,
-        anchor: PhoneticEncoder | None = None,
-        anchored: Sequence[str] = (),
     ) -> None:
-        """anchor: what the recordings of the speakers named in `anchored` go on sounding like."""
-        encoder = PhoneticEncoder(audio, config, _DROPOUT)
+        encoder = PhoneticEncoder(audio, config)
         self.batch, self.crop_frames = batch, crop_frames
         self.train_set: list[Item] = []
         self.validation_set: list[Item] = []
@@ -140,8 +132,6 @@ class ContentTask:
                 for item, (share, owner) in zip(self.train_set, owners, strict=True)
             ]
         )
-        self.anchor = anchor
-        self.anchored = {speakers[name] for name in anchored}
         self.network = ContentNetwork(encoder, len(speakers))
         rooms = load_rooms(noise / "rir", audio, config.n_fft) if noise else ()
         self.augment = SpectralAugment(audio, config, load_noises(encoder, noise), rooms=rooms)
@@ -149,8 +139,7 @@ class ContentTask:
         self.cosines = torch.cos(math.pi * k * (n + 0.5) / config.n_bands) / config.n_bands
         self.scale = torch.ones(_CEPSTRA - 1)
         generator = torch.Generator().manual_seed(0)
-        views = (self._views(1, generator)[2] for _ in range(100))
-        sample = [self._cepstra(bands[:, :crop_frames]) for bands in views]
+        sample = [self._cepstra(*self._views(1, generator)[::2]) for _ in range(100)]
         self.scale = torch.cat([c[heard] for c, heard in sample]).std(0)
 
     @property
@@ -164,7 +153,7 @@ class ContentTask:
     def losses(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Phones, likeness and envelope of one batch in two disguises, at one delay."""
         with torch.autocast("cpu", enabled=False):  # power spans more than half precision tells
-            clean, items, bare, labels, bands, plain = self._draw(generator)
+            clean, items, bare, labels, bands = self._draw(generator)
         delays = self.encoder.config.delays
         delay = self.encoder.config.lookahead_frames
         if float(torch.rand(1, generator=generator)) > _OWN_DELAY:
@@ -191,13 +180,6 @@ class ContentTask:
                 (scores.argmax(-1) == target)[known].float().mean()
             )
         units = units.float()
-        held = [b for b, item in enumerate(items) if item.speaker in self.anchored]
-        if self.anchor is not None and held:
-            with torch.no_grad(), torch.autocast("cpu", enabled=False):
-                wanted = self.anchor.encode(plain[held, : size + delay], delay)[0][:, delay:]
-            moved = (units[:, held] - wanted).square()[:, bare[held]].mean()
-            loss = loss + _ANCHOR_WEIGHT * len(held) / self.batch * moved
-            figures["moved"] = moved.item()
         alike = (units[0] - units[1]).square()[bare].mean()
         speaker = self.network.speaker(torch.tensor([item.speaker for item in items]))
         told = torch.cat([units, speaker[None, :, None].expand(2, -1, size, -1)], -1)
@@ -238,48 +220,42 @@ class ContentTask:
 
     def _draw(
         self, generator: torch.Generator
-    ) -> tuple[Tensor, list[Item], Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, list[Item], Tensor, Tensor, Tensor]:
         """Clean cepstra (B, T, C), items, frames loud enough (B, T), labels (B, T), and the bands
-        of both disguises (2 B, T + longest delay, n) and of none (B, T + longest delay, n)."""
+        of both disguises (2 B, T + longest delay, n)."""
         power, items, bands, labels = self._views(self.batch, generator)
-        clean, loud = self._cepstra(bands[:, : self.crop_frames])
+        clean, loud = self._cepstra(power, bands)
         disguised = self.augment.power(power.repeat(2, 1, 1), generator)
         filters = self.augment.filters(2 * self.batch, generator)
         heard = self.augment.mask(self.encoder.bands(disguised, filters), generator)
-        return clean, items, loud, labels, heard, bands
+        return clean, items, loud, labels, heard
 
     def _views(
         self, batch: int, generator: torch.Generator
     ) -> tuple[Tensor, list[Item], Tensor, Tensor]:
-        """Random crops, some faster or slower: power (B, T + longest delay, bins), items, their
-        bands (B, T + longest delay, n), labels (B, T)."""
+        """Random crops: power (B, T + longest delay, bins), items, bands (B, T, n), labels."""
         drawn = torch.multinomial(self.weights, batch, replacement=True, generator=generator)
         items = [self.train_set[i] for i in drawn.tolist()]
         size = self.crop_frames
         reach = size + max(self.encoder.config.delays)
-        tempos = _TEMPO ** (2 * torch.rand(batch, generator=generator) - 1)
-        tempos[torch.rand(batch, generator=generator) > _TEMPO_SHARE] = 1.0
         powers, labels = [], []
-        for item, tempo in zip(items, tempos.tolist(), strict=True):
-            span = math.ceil(reach * tempo) + 1
+        for item in items:
             start = int(
                 torch.randint(max(len(item.power) - size, 0) + 1, (1,), generator=generator)
             )
-            place = torch.arange(reach) * tempo
-            crop = item.power[start : start + span]
-            short = (0, 0, 0, span - len(crop))
-            crop = F.pad(crop.float(), short, value=float(np.log(_LOG_FLOOR)))
-            first = place.long()
-            powers.append(torch.lerp(crop[first], crop[first + 1], (place - first)[:, None]))
-            target = torch.full((span,), IGNORED)
+            crop = item.power[start : start + reach]
+            short = (0, 0, 0, reach - len(crop))
+            powers.append(F.pad(crop.float(), short, value=float(np.log(_LOG_FLOOR))))
+            target = torch.full((size,), IGNORED)
             if item.labels is not None:
-                known = item.labels[start : start + span]
+                known = item.labels[start : start + size]
                 target[: len(known)] = known
-            labels.append(target[place[:size].round().long()])
+            labels.append(target)
         power = torch.stack(powers).exp()
-        return power, items, self.encoder.bands(power), torch.stack(labels)
+        bands = self.encoder.bands(power[:, :size])
+        return power, items, bands, torch.stack(labels)
 
-    def _cepstra(self, bands: Tensor) -> tuple[Tensor, Tensor]:
+    def _cepstra(self, power: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
         """Bands (B, T, n) -> scaled cepstra without the level (B, T, C) and the frames heard."""
         level = bands.mean(-1)
         loud = level > level.amax(1, keepdim=True) - _QUIET

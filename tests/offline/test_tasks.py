@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from core.config import VoiceConfig
-from core.content.phonetic import PhoneticEncoder
 from core.errors import ConfigError, VoiceChangerError
 from core.pipeline import convert
 from core.voice import VoiceModel
@@ -49,9 +48,7 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def content_task(
-    corpus: Path, manifest: Manifest, anchor: PhoneticEncoder | None = None
-) -> ContentTask:
+def content_task(corpus: Path, manifest: Manifest) -> ContentTask:
     return ContentTask(
         TOY.audio,
         TOY.content,
@@ -60,8 +57,6 @@ def content_task(
         ("high",),
         batch=4,
         crop_frames=32,
-        anchor=anchor,
-        anchored=() if anchor is None else ("low",),
     )
 
 
@@ -121,21 +116,6 @@ def test_content(corpus: Path, manifest: Manifest) -> None:
     assert len(task.augment.noises) == 1
     assert silent_parameters(task) == {"heads.ipa.weight", "heads.ipa.bias"}  # no such label here
     assert {f"right arpabet {delay}" for delay in (1, 2)} <= set(validated(task))
-
-
-def test_an_anchor_holds_what_targets_sound_like(corpus: Path, manifest: Manifest) -> None:
-    torch.manual_seed(1)
-    task = content_task(corpus, manifest, toy_voice().encoder.eval())
-    optimizer = torch.optim.Adam(task.module.parameters(), lr=3e-3)
-    generator = torch.Generator().manual_seed(0)
-    moved = []
-    for step in range(60):
-        loss, figures = task.losses(step, generator)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        moved += [figures["moved"]] if "moved" in figures else []
-    assert sum(moved[-10:]) < 0.5 * sum(moved[:10])
 
 
 def test_content_without_labels(corpus: Path, manifest: Manifest, tmp_path: Path) -> None:
@@ -261,7 +241,6 @@ def arguments(network: str, corpus: Path, **given: object) -> argparse.Namespace
         "features": corpus / "features",
         "alignments": [],
         "more": [],
-        "anchor": None,
         "others": [],
         "objective": "edm",
         "denoiser": None,
