@@ -11,6 +11,7 @@ OFFLINE: dict[str, str] = {
     "--steps must lie between 2 and {} for this voice, got {}": (
         "이 목소리의 단계(--steps)는 2에서 {} 사이여야 하는데 {}입니다"
     ),
+    "words must not be negative, got {}": "words는 0 이상이어야 하는데 {}입니다",
     "blend must lie between 0 and 1, got {}": "blend는 0에서 1 사이여야 하는데 {}입니다",
     "channels must not be negative, got {}": "channels는 음수일 수 없는데 {}입니다",
     "could not save step {} into {}: {}; free some space and train again, it goes on from the"

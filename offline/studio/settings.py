@@ -130,7 +130,7 @@ class TrainSettings:
     ema_decay: float = _set(0.99, "of the averaged weights that are exported")
     frames_per_batch: int | str = _set(768, 'padding included; or "auto", by free memory')
     crop_frames: int = _set(128, "of an utterance, at random; 0: whole utterances")
-    words: float = _set(1.0, "weight of being understood with strangers' words; 0: not practised")
+    words: float = _set(3.0, "weight of being understood with strangers' words; 0: not practised")
     variants: int = _set(4, "disguises of each recording that the units are heard from")
     precision: str = _set("auto", "auto, float32, bfloat16 or float16")
     device: str = _set("auto", "auto, cpu, cuda")
@@ -181,7 +181,7 @@ class TrainSettings:
 class ExportSettings:
     """What becomes of the trained weights."""
 
-    blend: float = _set(0.6, "1: as trained; less is nearer to the start: clearer, less alike")
+    blend: float = _set(0.8, "1: as trained; less is nearer to the start: clearer, less alike")
 
     def __post_init__(self) -> None:
         _require(0 <= self.blend <= 1, f"blend must lie between 0 and 1, got {self.blend}")
