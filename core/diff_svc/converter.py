@@ -65,7 +65,7 @@ class MelStream:
         self._steps = stream.steps or (own if stream.sampler else voice.config.live)
         record = record or recorder(voice.diffusion.device)
         still = (FAST_SAMPLER, *LOG_METHODS)  # the others may draw fresh noise
-        self._walk = Replayed(self._walked, record if self.sampler in still else None)
+        self._walk = Replayed(record if self.sampler in still else None)
         self._window = 0, 0  # the first frame and how many are committed
 
     @property
@@ -90,7 +90,7 @@ class MelStream:
         self._window = told.window.commit_start, told.commit
         noise = Keyed(self.voice, self.seed, told.window.commit_start).start(n)
         key = told.commit, self._net.remembers
-        return self._walk(told.cond.to(device), noise.to(device), key=key).cpu()
+        return self._walk(self._walked, told.cond.to(device), noise.to(device), key=key).cpu()
 
     def _walked(self, cond: Tensor, noise: Tensor) -> Tensor:
         diffusion, top = self.voice.diffusion, self.voice.config.k_step

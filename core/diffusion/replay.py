@@ -45,8 +45,8 @@ class Replayed:
     cannot be recorded goes on as it is.
     """
 
-    def __init__(self, function: Callable[..., Tensor], record: Record | None) -> None:
-        self._function, self._record = function, record
+    def __init__(self, record: Record | None) -> None:
+        self._record = record
         self.forget()
 
     def forget(self) -> None:
@@ -56,27 +56,34 @@ class Replayed:
         self._fixed: tuple[Tensor, ...] = ()
         self._recorded: Callable[[], Tensor] | None = None
 
-    def __call__(self, *inputs: Tensor, key: Hashable = ()) -> Tensor:
-        """key: all else that the function goes by. The result is the caller's own."""
+    def __call__(
+        self, function: Callable[..., Tensor], *inputs: Tensor, key: Hashable = ()
+    ) -> Tensor:
+        """function: the same every time; it is not kept, so whoever owns both ends with them.
+
+        key: all else that the function goes by. The result is the caller's own.
+        """
         if self._record is None:
-            return self._function(*inputs)
+            return function(*inputs)
         now = key, *(part.shape for part in inputs)
         if now != self._key:
             self.forget()
             self._key = now
         self._alike += 1
         if self._alike == 3:
-            self._begin(self._record, inputs)
+            self._begin(self._record, function, inputs)
         if self._recorded is None:
-            return self._function(*inputs)
+            return function(*inputs)
         for fixed, part in zip(self._fixed, inputs, strict=True):
             fixed.copy_(part)
         return self._recorded().clone()
 
-    def _begin(self, record: Record, inputs: tuple[Tensor, ...]) -> None:
-        self._fixed = tuple(part.clone() for part in inputs)
+    def _begin(
+        self, record: Record, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]
+    ) -> None:
+        fixed = self._fixed = tuple(part.clone() for part in inputs)
         try:
-            self._recorded = record(lambda: self._function(*self._fixed))
+            self._recorded = record(lambda: function(*fixed))
         except RuntimeError as error:
             _log.warning("this card records no networks, they run slower: %s", first_line(error))
             self._record = None

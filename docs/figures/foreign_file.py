@@ -92,6 +92,7 @@ def convert(voice: DiffSvcVoice, source: Path, seconds: float, params: ConvertPa
     clock, work = time.perf_counter() - clock, time.process_time() - work
     stages = "".join(f"  {stage} {value:.2f}" for stage, value in spent.items())
     print(f"clock {clock:.2f} s  cores {work:.2f} s{stages}  peak {peak():.0f} MiB", flush=True)
+    del converter._push  # type: ignore[method-assign]  # else the two keep each other
 
 
 @torch.inference_mode()

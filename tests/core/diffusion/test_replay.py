@@ -46,25 +46,25 @@ class Sum:
 
 
 def test_the_third_call_alike_is_recorded() -> None:
-    record, plain = Recorder(), Sum()
-    replayed = Replayed(Sum(), record)
+    record, plain, summed = Recorder(), Sum(), Sum()
+    replayed = Replayed(record)
     results = []
     for length in (3, 3, 3, 3, 4, 4, 4, 4, 4):
         x, y = torch.randn(length), torch.randn(length)
-        results.append((replayed(x, y), plain(x, y)))
+        results.append((replayed(summed, x, y), plain(x, y)))
     for got, wanted in results:  # each its own memory
         torch.testing.assert_close(got, wanted)
     assert (record.recorded, record.replayed) == (2, 5)
 
 
 def test_another_key_or_a_forgotten_state_begins_anew() -> None:
-    record = Recorder()
-    replayed = Replayed(Sum(), record)
+    record, summed = Recorder(), Sum()
+    replayed = Replayed(record)
     one = torch.ones(2)
     for key in (1, 1, 1, 2, 2):
-        replayed(one, one, key=key)
+        replayed(summed, one, one, key=key)
     replayed.forget()
-    replayed(one, one, key=2)
+    replayed(summed, one, one, key=2)
     assert (record.recorded, record.replayed) == (1, 1)
 
 
@@ -72,11 +72,11 @@ def test_what_cannot_be_recorded_goes_on_as_it_is(caplog: pytest.LogCaptureFixtu
     def fail(function: Function) -> Function:
         raise RuntimeError("operation not permitted when stream is capturing\nat ...")
 
-    replayed, plain = Replayed(Sum(), fail), Sum()
+    replayed, plain, summed = Replayed(fail), Sum(), Sum()
     one = torch.ones(2)
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
-            torch.testing.assert_close(replayed(one, one), plain(one, one))
+            torch.testing.assert_close(replayed(summed, one, one), plain(one, one))
     assert caplog.text.count("this card records no networks") == 1
 
 
