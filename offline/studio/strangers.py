@@ -9,6 +9,7 @@ content encoder that hears for the voice; it hears mels by a linear map, no voco
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.audio import load_mono
-from core.config import AudioConfig, F0Config
+from core.config import AudioConfig
 from core.content.phonetic import PhoneticEncoder
 from core.f0 import f0_estimator
 from core.features import loudness
@@ -42,7 +43,7 @@ class Ear(nn.Module):
     def __init__(self, encoder: PhoneticEncoder, mels: list[Tensor], waves: list[Tensor]) -> None:
         """mels (1, M, T) of waves (1, n): the map from mels to the encoder's bands is fitted."""
         super().__init__()
-        self.encoder = encoder.eval().requires_grad_(False)
+        self.encoder = copy.deepcopy(encoder).eval().requires_grad_(False)
         heard = torch.cat([_told(mel)[0] for mel in mels]).double()
         windows = [frame_wave(w, encoder.config.n_fft, encoder.hop_length) for w in waves]
         bands = torch.cat([encoder.bands(encoder.power(w))[0] for w in windows]).double()
@@ -75,13 +76,13 @@ class Words:
 class Strangers:
     """Draws batches of what they say; which, follows from (seed, number)."""
 
-    def __init__(self, base: VoiceModel, pitch: F0Config, f0_median: float, seed: int) -> None:
+    def __init__(self, base: VoiceModel, f0_median: float, seed: int) -> None:
         """base: whose encoder hears the words. f0_median: the target's, Hz."""
         self.config, self.seed = base.config, seed
         audio = self.config.audio
         every, _ = load_mono(_RECORDINGS, audio.sample_rate)
         waves = [torch.from_numpy(w)[None] for w in _pieces(every, audio)]
-        log_mel, find_f0 = LogMel(audio, self.config.mel), f0_estimator(audio, pitch)
+        log_mel, find_f0 = LogMel(audio, self.config.mel), f0_estimator(audio, self.config.f0)
         with torch.inference_mode():
             mels = [log_mel(wave) for wave in waves]
             levels = [loudness(wave, audio.hop_length)[0] for wave in waves]

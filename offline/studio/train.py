@@ -20,6 +20,7 @@ from offline.memory import is_out_of_memory
 from offline.studio.batches import Batch, BatchPlan, Crop, Item, collate
 from offline.studio.budget import frames_that_fit
 from offline.studio.checkpoints import Checkpoints
+from offline.studio.checks import Checks
 from offline.studio.encoder import EMBEDDED, base_voice
 from offline.studio.events import Tell
 from offline.studio.items import load_items, split
@@ -32,8 +33,6 @@ from offline.studio.samples import Samples
 from offline.studio.settings import SCRATCH, ProjectConfig
 from offline.studio.strangers import Strangers, Words
 
-_CHECK_SIGMAS = (0.1, 0.4, 1.0)
-_CHECK_WORDS = 2**32 - 1  # no training has so many batches
 _LEAST_FRAMES = 64
 
 
@@ -66,8 +65,7 @@ def train_project(project: Project, tell: Tell, wish: str = "last") -> None:
                 items = load_items(project, manifest, base)
             strangers = None
             if settings.words:
-                pitch, median = project.config.pitch.config(), manifest.statistics.f0_median
-                strangers = Strangers(base, pitch, median, settings.seed)
+                strangers = Strangers(base, manifest.statistics.f0_median, settings.seed)
             Training(project, base, items, group, telling, wish, strangers).run()
 
 
@@ -87,16 +85,14 @@ class Training:
         self.project, self.base, self.group, self.tell = project, base, group, tell
         self.strangers = strangers
         self.settings = settings = project.config.train
-        self.learned, self.checked = split(items, settings.validation_share)
+        self.learned, checked = split(items, settings.validation_share)
         torch.manual_seed(settings.seed)
         self.network = Adapting(base, project.config.name, settings)
         if settings.start == SCRATCH:
             self.network.measure_mel([item.mel for item in self.learned])
         self.spoken = SPOKEN_FRAMES if settings.polish else 0
-        self.checks = [
-            self._check_batch(item, sigma) for item in self.checked for sigma in _CHECK_SIGMAS
-        ]
-        self.network.nearest_speaker(self.checks[:: len(_CHECK_SIGMAS)])
+        self.checks = Checks(checked, base.config, self.spoken, strangers)
+        self.network.nearest_speaker(self.checks.recordings)
         self.network.to(group.device)
         self.wrapped = group.wrap(self.network)
         self.weights = [p for p in self.network.parameters() if p.requires_grad]
@@ -290,16 +286,11 @@ class Training:
         wish = self.settings.frames_per_batch
         if isinstance(wish, int):
             return wish
-        batch = self.checks[0].to(self.group.device)
+        batch = self.checks.batches[0].to(self.group.device)
         fit = frames_that_fit(self.network, batch, self.group.device)
         return int(self.group.agree([fit])[0])
 
     # checks, reports, checkpoints
-
-    def _check_batch(self, item: Item, sigma: float) -> Batch:
-        n = min(item.frames, 4 * 160)
-        crop = Crop(0, 0, n, key=1)
-        return collate([crop], [item], self.base.config, self.spoken, sigma, augment=False)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -315,17 +306,8 @@ class Training:
 
     def _validate(self, samples: Samples) -> None:
         state = self.run_state
-        sums: dict[str, float] = {}
         with self._averaged():
-            for i, batch in enumerate(self.checks):
-                sigma = _CHECK_SIGMAS[i % len(_CHECK_SIGMAS)]
-                for key, value in self.network.check(batch.to(self.group.device)).items():
-                    name = f"rest at {sigma}" if key == "rest" else key
-                    share = len(self.checked) * (1 if key == "rest" else len(_CHECK_SIGMAS))
-                    sums[name] = sums.get(name, 0.0) + float(value) / share
-            words = self._words(_CHECK_WORDS)
-            if words is not None:
-                sums["words"] = float(self.network.misheard(words))
+            sums = self.checks.figures(self.network, self.group.device)
             state.score = sums["mel"] + sums.get("spectral", 0.0)
             best = self.checkpoints.best()
             is_best = best is None or state.score < (best.score or math.inf)
