@@ -329,6 +329,8 @@ class VoiceParams:
     left out. `VoiceConfig.mix` makes them from names.
     retrieval: how far what is said moves to the target's own units, 0 to 2; above 1 it goes past
     them, away from the source; less keeps more of the accent.
+    clarity: how far what is said moves to the phone it is most like, 0 and above
+    (`PhoneticEncoder.clear`); nothing to encoders that name no phones.
     """
 
     pitch_shift: float | None = None
@@ -338,6 +340,7 @@ class VoiceParams:
     dry_mix: float = 0.0
     speakers: tuple[float, ...] = (1.0,)
     retrieval: float = 0.3
+    clarity: float = 8.0
     formant: float = 0.0
 
     def __post_init__(self) -> None:
@@ -361,6 +364,9 @@ class VoiceParams:
         _require(0 <= self.dry_mix <= 1, f"dry_mix must lie between 0 and 1, got {self.dry_mix}")
         _require(
             0 <= self.retrieval <= 2, f"retrieval must lie between 0 and 2, got {self.retrieval}"
+        )
+        _require(
+            0 <= self.clarity <= 100, f"clarity must lie between 0 and 100, got {self.clarity}"
         )
         _sum_of_weights(self.speakers)
 

@@ -119,10 +119,11 @@ class Synthesis:
         fixed = params.pitch_shift
         self.pitch_shift = float(automatic[0, -1]) if fixed is None else fixed
         moved = conditions.shifted(automatic if fixed is None else fixed)
+        units = self._voice.encoder.clear(conditions.units, params.clarity)
         wanted = replace(
             moved.louder(level if params.level_shift is None else params.level_shift),
             speaker=speaker,
-            units=self._voice.bank(conditions.units, speaker, params.retrieval),
+            units=self._voice.bank(units, speaker, params.retrieval),
         )
         gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
         return wanted, gate * 10 ** (params.gain_db / 20)

@@ -45,6 +45,11 @@ class ContentEncoder(Protocol):
         """The next samples (1, n) -> the units (1, D, frames) that have their lookahead now."""
         ...
 
+    def clear(self, units: Tensor, clarity: float) -> Tensor:
+        """units (B, D, T), moved to say more surely what they say; as they are, where the encoder
+        names no sounds."""
+        ...
+
 
 EMBEDDED = "phonetic"
 

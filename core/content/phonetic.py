@@ -117,6 +117,22 @@ class PhoneticEncoder(nn.Module):
         kept = units[:, dropped:].transpose(1, 2)
         return kept, PhoneticState(state.delay, tail, state.pending - dropped, entry, convs)
 
+    def clear(self, units: Tensor, clarity: float) -> Tensor:
+        """units (B, D, T) -> units that say more surely the phone they say.
+
+        Whom the encoder never heard it hears less surely than the target whose units the denoiser
+        learned from. So each frame takes a step of length `clarity` up the slope of its purity,
+        the sum of the squares of its phones' probabilities. What says no phone at all is as far
+        from each, and has next to no slope.
+        """
+        if clarity == 0.0:
+            return units
+        x = units.transpose(1, 2)
+        phones = torch.softmax(self.phones(x), -1)
+        purity = phones.square().sum(-1, keepdim=True)
+        slope = (phones.square() - purity * phones) @ self.phones.weight  # half of it
+        return F.layer_norm(x + clarity * slope, (self.dim,)).transpose(1, 2)
+
     def power(self, windows: Tensor) -> Tensor:
         """(B, frames, n_fft) of samples -> power spectra (B, frames, bins)."""
         power: Tensor = torch.fft.rfft(windows * self.window).abs().square()

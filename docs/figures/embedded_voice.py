@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--sampler")
     parser.add_argument("--retrieval", type=float, default=VoiceParams().retrieval)
+    parser.add_argument("--clarity", type=float, default=VoiceParams().clarity)
     delay = parser.add_mutually_exclusive_group()
     delay.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
     delay.add_argument("--low-latency", action="store_true", help="as `moksori live` has it")
@@ -142,13 +143,13 @@ def main() -> None:
         shift = None
         if args.shift == "median" and (exact := whole_shift(voice, source, speakers)) is not None:
             shift = round(exact, 1)
-        convert_live(
-            voice,
-            heard,
-            converted,
-            VoiceParams(pitch_shift=shift, speakers=speakers, retrieval=args.retrieval),
-            stream,
+        params = VoiceParams(
+            pitch_shift=shift,
+            speakers=speakers,
+            retrieval=args.retrieval,
+            clarity=args.clarity,
         )
+        convert_live(voice, heard, converted, params, stream)
         told = "" if shift is None else str(shift)
         lines.append(f"source/{stem}\tconverted/{stem}\t{text}\t{told}")
         print(stem, told, flush=True)

@@ -48,8 +48,10 @@ def conditions(voice: VoiceModel, recording: Recording, speaker: int) -> Conditi
     target = voice.config.speakers[speaker]
     weights = torch.eye(len(voice.config.speakers))[None, speaker, :, None]
     weights = weights.expand(-1, -1, analysed.frames)
+    params = VoiceParams()
+    units = voice.encoder.clear(analysed.units, params.clarity)
     return Conditions(
-        voice.bank(analysed.units, weights, VoiceParams().retrieval),
+        voice.bank(units, weights, params.retrieval),
         analysed.f0 * (target.f0_median / median),
         analysed.voiced,
         analysed.loudness,

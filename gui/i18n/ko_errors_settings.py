@@ -11,6 +11,7 @@ SETTINGS: dict[str, str] = {
     "channels must be a whole number of heads ({}), got {}": (
         "channels는 헤드 수({})의 배수여야 하는데 {}입니다"
     ),
+    "clarity must lie between 0 and 100, got {}": "또렷함은 0에서 100 사이여야 하는데 {}입니다",
     "content n_fft must exceed hop_length ({}) evenly, got {}": (
         "content n_fft는 hop_length({})보다 짝수만큼 커야 하는데 {}입니다"
     ),

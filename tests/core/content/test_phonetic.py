@@ -73,3 +73,30 @@ def test_batch_items_are_alone(encoder: PhoneticEncoder) -> None:
 def test_it_declares_its_grid(encoder: PhoneticEncoder) -> None:
     assert (encoder.sample_rate, encoder.hop_length, encoder.dim) == (44_100, 512, 8)
     assert encoder.lookahead() == 2 * 512 + 256
+
+
+@torch.inference_mode()
+def test_clear_units_say_a_phone_more_surely(encoder: PhoneticEncoder) -> None:
+    units = encoder(wave())
+
+    def purity(said: Tensor) -> Tensor:
+        return torch.softmax(encoder.phones(said.transpose(1, 2)), -1).square().sum(-1)
+
+    cleared = encoder.clear(units, 3.0)
+    assert bool((purity(cleared) > purity(units)).all())
+    assert bool((purity(encoder.clear(units, 6.0)) > purity(cleared)).all())
+    assert encoder.clear(units, 0.0) is units
+    for frame in range(0, FRAMES, 7):  # each by itself: it streams
+        alone = encoder.clear(units[..., frame : frame + 1], 3.0)
+        torch.testing.assert_close(alone, cleared[..., frame : frame + 1])
+
+
+@torch.inference_mode()
+def test_the_step_to_clearer_units_follows_the_slope_of_purity(encoder: PhoneticEncoder) -> None:
+    units = encoder(wave())
+    with torch.inference_mode(False), torch.enable_grad():
+        x = units.transpose(1, 2).clone().requires_grad_()
+        torch.softmax(encoder.phones(x), -1).square().sum().backward()
+        assert x.grad is not None
+        stepped = torch.nn.functional.layer_norm(x + 2.0 * x.grad / 2, (encoder.dim,))
+    torch.testing.assert_close(encoder.clear(units, 2.0), stepped.detach().transpose(1, 2))
