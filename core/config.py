@@ -340,7 +340,7 @@ class VoiceParams:
     dry_mix: float = 0.0
     speakers: tuple[float, ...] = (1.0,)
     retrieval: float = 0.3
-    clarity: float = 8.0
+    clarity: float = 10.0
     formant: float = 0.0
 
     def __post_init__(self) -> None:
