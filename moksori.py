@@ -219,6 +219,11 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="how far to move to the target's own sounds, 0 to 2 (less keeps more of the accent)",
     )
+    parser.add_argument(
+        "--clarity",
+        type=float,
+        help="how far to move to the phone each sound is most like, 0 to 100 (default: 10)",
+    )
     parser.add_argument("--gain-db", type=float, help="output gain")
     parser.add_argument("--gate-db", type=float, help="silent below this input level")
 
@@ -308,6 +313,7 @@ def _live_wish(args: argparse.Namespace) -> _Wish | ForeignWish:
         "gate_db": args.gate_db,
         "gain_db": args.gain_db,
         "retrieval": args.retrieval,
+        "clarity": args.clarity,
         "speakers": config.mix(args.speaker) if args.speaker else None,
     }
     params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})

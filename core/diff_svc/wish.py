@@ -95,6 +95,11 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
             f"voice {foreign.name} is a {foreign.family} voice and keeps no sounds to retrieve;"
             " leave out --retrieval"
         )
+    if args.clarity is not None:
+        raise ConfigError(
+            f"voice {foreign.name} is a {foreign.family} voice, whose encoder names no phones;"
+            " leave out --clarity"
+        )
     wishes = {
         "pitch_shift": args.shift,
         "level_shift": args.level,

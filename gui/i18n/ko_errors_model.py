@@ -220,6 +220,9 @@ MODEL: dict[str, str] = {
     "voice {} holds no vocoder; import it again": (
         "목소리 {}에 보코더가 없습니다. 다시 가져오세요"
     ),
+    "voice {} is a {} voice, whose encoder names no phones; leave out --clarity": (
+        "목소리 {}은(는) {} 목소리이고 그 인코더는 음소를 모릅니다. --clarity를 빼세요"
+    ),
     "voice {} is a {} voice and keeps no sounds to retrieve; leave out --retrieval": (
         "목소리 {}은(는) {} 목소리라 닮은 소리를 찾을 수 없습니다. --retrieval을 빼세요"
     ),
