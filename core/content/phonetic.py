@@ -121,16 +121,16 @@ class PhoneticEncoder(nn.Module):
         """units (B, D, T) -> units that say more surely the phone they say.
 
         Whom the encoder never heard it hears less surely than the target whose units the denoiser
-        learned from. So each frame takes a step of length `clarity` up the slope of its purity,
-        the sum of the squares of its phones' probabilities. What says no phone at all is as far
-        from each, and has next to no slope.
+        learned from. So each frame climbs, by `clarity` times half the gradient, its purity: the
+        sum of the squares of its phones' probabilities. Where one phone is certain, or all are
+        alike, that is flat. clarity: 0 and above, 0 leaves the units as they are.
         """
         if clarity == 0.0:
             return units
         x = units.transpose(1, 2)
         phones = torch.softmax(self.phones(x), -1)
         purity = phones.square().sum(-1, keepdim=True)
-        slope = (phones.square() - purity * phones) @ self.phones.weight  # half of it
+        slope = (phones.square() - purity * phones) @ self.phones.weight
         return F.layer_norm(x + clarity * slope, (self.dim,)).transpose(1, 2)
 
     def power(self, windows: Tensor) -> Tensor:
