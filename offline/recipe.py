@@ -74,7 +74,7 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
             "others": args.others,
             "sung": args.sung,
             "noise": args.noise,
-            "cache": args.content,
+            "cache": args.features,
         }
         if args.network == "denoiser":
             from offline.tasks.denoiser import DenoiserTask

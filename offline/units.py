@@ -1,4 +1,4 @@
-"""Units of recordings in several disguises, computed once and kept beside the encoder's run."""
+"""Units of recordings in several disguises, computed once and kept."""
 
 from __future__ import annotations
 

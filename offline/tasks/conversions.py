@@ -7,11 +7,12 @@ mel for one of the target's (StarGANv2-VC, Li et al. 2021, has the same three in
 Frames stay as loud as the source's, and silent where it is.
 The speaker judge goes on learning to tell whose words a conversion was made of, so pleasing it
 means hiding the source, not finding its blind spots.
+The encoder learned from these speakers and hears them more surely than whoever comes later, so
+most units are of their recordings in disguise, while the judge hears what was said undisguised.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,19 +21,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.mel import LogMel
+from core.config import VoiceParams
 from offline.preprocess import Manifest
 from offline.tasks.denoiser import DenoiserTask, Item
 from offline.tasks.judges import Judges, blurred, judged
 from offline.tasks.objectives import Batch
-from offline.tasks.spoken import Spoken
-from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, log_spectrum
+from offline.tasks.vocoder import SpectralCritic
 
 _SHARE_EXPONENT = 0.6  # a speaker's share grows slower than what is there of them
 _PITCH_SPREAD = 1.5  # semitones around the target's median
-_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT, _LEVEL_WEIGHT = 2.0, 0.6, 0.3, 0.5
-_HEARD_WEIGHT, _COLOUR_WEIGHT = 0.4, 0.5
-_COLOUR_MEMORY = 0.95  # share of a mean spectrum that is remembered from batch to batch
+_CLARITY = 0.5 * VoiceParams().clarity, 1.5 * VoiceParams().clarity
+_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT, _LEVEL_WEIGHT = 3.0, 0.6, 0.3, 0.5
 _HUSH = 4.6  # nepers (40 dB) under a crop's loudest frame: silence, which has no level to keep
 
 
@@ -42,28 +41,30 @@ class Conversions:
     def __init__(
         self,
         task: DenoiserTask,
-        spoken: Spoken,
         judges: dict[str, Tensor],
         features: Path,
         manifest: Manifest,
         without: Sequence[str] = (),
+        others: Sequence[Path] = (),
         batch: int = 6,
     ) -> None:
         """judges: weights of a `JudgesTask` of the same manifest. without: its validation set.
 
+        others: feature folders with the same recordings in other disguises.
+
         Attributes: learning: what learns beside denoiser and vocoder, the speaker judge and the
         critics.
         """
-        self.task, self.spoken, self.batch = task, spoken, batch
+        self.task, self.batch = task, batch
         targets = [speaker.name for speaker in task.voice.speakers]
         sources = judged(features, manifest, without)
         names = sorted({u.speaker for u in sources})
         self.own = torch.tensor([names.index(name) for name in targets])
-        others = [u for u in sources if u.speaker not in targets]
-        self.owners = torch.tensor([names.index(u.speaker) for u in others])
-        self.items = task.load(features, others, variants=2, others=())
+        theirs = [u for u in sources if u.speaker not in targets]
+        self.owners = torch.tensor([names.index(u.speaker) for u in theirs])
+        self.items = task.load(features, theirs, variants=2, others=others)
         self.pitch = [_median_f0(task.items, name) for name in targets]
-        self.medians = {name: _median_f0(self.items, name) for name in {u.speaker for u in others}}
+        self.medians = {name: _median_f0(self.items, name) for name in {u.speaker for u in theirs}}
         frames = torch.tensor([float(len(item.f0)) for item in self.items])
         total = torch.zeros(len(names)).index_add_(0, self.owners, frames)[self.owners]
         self.weights = frames * total ** (_SHARE_EXPONENT - 1)
@@ -71,20 +72,14 @@ class Conversions:
         self.judges.load_state_dict(judges)
         self.judges.phones.requires_grad_(False)
         self.critic = SpectralCritic(inputs=1 + len(targets))
-        self.ears = nn.ModuleList(SpectralCritic(inputs=1 + len(targets)) for _ in RESOLUTIONS[:3])
-        self.learning = nn.ModuleDict(
-            {"speakers": self.judges.speakers, "critic": self.critic, "ears": self.ears}
-        )
-        audio, mel = task.voice.audio, task.voice.mel
-        self.colour = Colour(LogMel(audio, mel), len(targets), mel.n_mels)
+        self.learning = nn.ModuleDict({"speakers": self.judges.speakers, "critic": self.critic})
 
     def losses(
-        self, real: Batch, recorded: Tensor, sigma: float, generator: torch.Generator
+        self, real: Batch, sigma: float, generator: torch.Generator, settled: bool = True
     ) -> tuple[Tensor, dict[str, float]]:
         """Both sides of the game for a batch of conversions.
 
-        real, recorded: recordings of the targets, and the part of their waves (B, n) that the
-        vocoder says of a crop.
+        real: recordings of the targets. settled: whether the critic's word counts yet.
         """
         denoiser = self.task.denoiser
         batch, owners, targets = self._draw(generator)
@@ -100,10 +95,6 @@ class Conversions:
         self.learning.requires_grad_(False)
         likeness = F.cross_entropy(self.judges.speakers(heard).float(), own)
         fooled = (1 - self._score(x, targets)).square().mean()
-        with torch.autocast("cpu", enabled=False):
-            wave = self.spoken(made, batch.conditions, generator)
-            spectra = [log_spectrum(wave, size) for size in RESOLUTIONS[:3]]
-        heard_false = self._listen(spectra, targets, 1.0)
         self.learning.requires_grad_(True)
         spoken = denoiser.denormalise(real.x0)
         everyone = blurred(torch.cat([spoken, said, made.detach()]), generator)
@@ -112,17 +103,10 @@ class Conversions:
         telling = F.cross_entropy(self.judges.speakers(everyone).float(), labels)
         caught = (1 - self._score(real.x0, theirs)).square().mean()
         caught = caught + self._score(x.detach(), targets).square().mean()
-        with torch.autocast("cpu", enabled=False):
-            truth = [log_spectrum(recorded, size) for size in RESOLUTIONS[:3]]
-            colour = self.colour(wave, targets, recorded, theirs)
-        overheard = self._listen(truth, theirs, 1.0)
-        overheard = overheard + self._listen([s.detach() for s in spectra], targets, 0.0)
-        loss = _PHONES_WEIGHT * phones + _LIKENESS_WEIGHT * likeness + _REAL_WEIGHT * fooled
-        loss = loss + _LEVEL_WEIGHT * level + _HEARD_WEIGHT * heard_false + _COLOUR_WEIGHT * colour
-        return loss + telling + caught + overheard, {
-            "colour": colour.item(),
-            "heard": heard_false.item(),
-            "overheard": overheard.item(),
+        loss = _PHONES_WEIGHT * phones + _LIKENESS_WEIGHT * likeness + _LEVEL_WEIGHT * level
+        if settled:
+            loss = loss + _REAL_WEIGHT * fooled
+        return loss + telling + caught, {
             "phones": phones.item(),
             "level": level.item(),
             "likeness": likeness.item(),
@@ -143,7 +127,7 @@ class Conversions:
             factor = self.pitch[target] / self.medians[item.utterance.speaker]
             f0 = item.f0 * (factor * 2 ** (semitones / 12))
             items.append(replace(item, speaker=target, f0=f0))
-        batch, _ = self.task.collate(items, generator)
+        batch, _ = self.task.collate(items, generator, _CLARITY)
         return batch, self.owners[drawn], targets
 
     def _phones(self, said: Tensor, made: Tensor, mask: Tensor) -> Tensor:
@@ -160,50 +144,10 @@ class Conversions:
         scores: Tensor = score
         return scores
 
-    def _listen(self, spectra: Sequence[Tensor], targets: Tensor, wanted: float) -> Tensor:
-        """How far the critics of waves are from the score they should give, over resolutions."""
-        away = [
-            (wanted - ear(self._told(spectrum, targets))[0]).square().mean()
-            for ear, spectrum in zip(self.ears, spectra, strict=True)
-        ]
-        return torch.stack(away).sum()
-
     def _told(self, pictures: Tensor, targets: Tensor) -> Tensor:
         """Pictures (B, T, bins) -> (B, 1 + targets, T, bins), with maps that say whose they are."""
         told = F.one_hot(targets, len(self.pitch)).to(pictures)[:, :, None, None]
         return torch.cat([pictures[:, None], told.expand(-1, -1, *pictures.shape[1:])], 1)
-
-
-class Colour:
-    """Distance of the mean spectra of conversions from their targets' own, in nepers of power.
-
-    A batch says too little of a mean: what earlier ones said counts, too, without a gradient.
-    """
-
-    def __init__(self, log_mel: LogMel, targets: int, bins: int) -> None:
-        self.log_mel = log_mel
-        self.made, self.own = torch.zeros(targets, bins), torch.zeros(targets, bins)
-
-    def __call__(self, made: Tensor, targets: Tensor, own: Tensor, theirs: Tensor) -> Tensor:
-        """Waves (B, n) of conversions and of recordings; targets, theirs: whose they should be."""
-        self.own = self._remembered(self.own, own, theirs)
-        means = self._remembered(self.made, made, targets)
-        self.made = means.detach()
-        heard = (self.made.sum(1) > 0) & (self.own.sum(1) > 0)
-        wanted, got = (m[heard].clamp(min=1e-9).log() for m in (self.own, means))
-        away = (got - wanted).abs().mean() if bool(heard.any()) else means.sum() * 0
-        return away / math.sqrt(1 - _COLOUR_MEMORY)
-
-    def _remembered(self, means: Tensor, waves: Tensor, owners: Tensor) -> Tensor:
-        """The means (targets, bins) of each bin's share of power, with these waves in them."""
-        power = (2 * self.log_mel(waves)).exp().mean(2)
-        share = power / power.sum(1, keepdim=True)
-        told = F.one_hot(owners, len(means)).to(share)
-        count = told.sum(0)[:, None]
-        new = told.T @ share / count.clamp(min=1)
-        kept = torch.where(means.sum(1, keepdim=True) > 0, _COLOUR_MEMORY, 0.0)
-        remembered: Tensor = torch.where(count > 0, kept * means + (1 - kept) * new, means)
-        return remembered
 
 
 def _level_error(said: Tensor, made: Tensor, mask: Tensor) -> Tensor:

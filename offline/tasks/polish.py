@@ -27,6 +27,7 @@ from offline.tasks.spoken import Spoken
 from offline.tasks.vocoder import RESOLUTIONS, SpectralCritic, adversarial_loss, spectral_loss
 
 _MEL_WEIGHT, _EDM_WEIGHT = 1.0, 0.5
+_SETTLING_STEPS = 150  # in which new critics learn and nobody listens to them
 
 
 class PolishTask:
@@ -50,7 +51,7 @@ class PolishTask:
         judges: dict[str, Tensor] | None = None,
         without: Sequence[str] = (),
     ) -> None:
-        """denoiser, vocoder: weights to begin with, the vocoder's with its critics.
+        """denoiser, vocoder: weights to begin with, the vocoder's with its critics or without.
 
         judges, without: as for `Conversions`; with None, the targets' recordings alone teach.
         The rest as for `DenoiserTask`.
@@ -77,12 +78,13 @@ class PolishTask:
         self.all = nn.ModuleDict(
             {"denoiser": self.denoiser, "vocoder": self.vocoder, "critics": self.critics}
         )
-        self.all.load_state_dict(vocoder | {f"denoiser.{k}": v for k, v in denoiser.items()})
+        critics = {f"critics.{k}": v for k, v in self.critics.state_dict().items()}
+        weights = critics | vocoder | {f"denoiser.{k}": v for k, v in denoiser.items()}
+        self.all.load_state_dict(weights)
+        self.settling = 0 if critics.keys() <= vocoder.keys() else _SETTLING_STEPS
         self.conversions: Conversions | None = None
         if judges is not None:
-            self.conversions = Conversions(
-                self.inner, self.spoken, judges, features, manifest, without
-            )
+            self.conversions = Conversions(self.inner, judges, features, manifest, without, others)
             self.all["conversions"] = self.conversions.learning
 
     @property
@@ -104,12 +106,15 @@ class PolishTask:
             made = self.spoken(self.denoiser.denormalise(x), batch.conditions, generator)
             recorded = self.spoken.part(waves)
             spectral, spectra = spectral_loss(recorded, made)
+        settled = step >= self.settling
+        if not settled:
+            spectra = [(real, false.detach()) for real, false in spectra]
         game, figures = adversarial_loss(self.critics, spectra)
         own, _ = edm(self.denoiser, batch, step, task.levels, generator)
         loss = spectral + game + _MEL_WEIGHT * error + _EDM_WEIGHT * own
         figures |= {"spectral": spectral.item() / len(RESOLUTIONS), "mel": error.item()}
         if self.conversions is not None:
-            judged, opinions = self.conversions.losses(batch, recorded, self.sigma, generator)
+            judged, opinions = self.conversions.losses(batch, self.sigma, generator, settled)
             loss, figures = loss + judged, figures | opinions
         return loss, figures
 

@@ -11,7 +11,7 @@ import torch
 from core.errors import VoiceChangerError
 from core.mel import LogMel
 from offline.preprocess import Manifest, f0_path, load_wave, preprocess
-from offline.tasks.conversions import Colour, Conversions
+from offline.tasks.conversions import Conversions
 from offline.tasks.denoiser import DenoiserTask
 from offline.tasks.judges import JudgesTask, MelJudge, judged
 from offline.tasks.polish import PolishTask
@@ -143,29 +143,6 @@ def test_a_conversion_is_drawn_at_the_target_s_pitch(corpus: Path, manifest: Man
         drawn.append(conditions.f0[conditions.voiced].median())
     semitones = 12 * torch.log2(torch.stack(drawn) / 400.0)
     assert float(semitones.mean().abs()) < 3.0
-
-
-def test_colour_hears_what_is_too_dull_on_average() -> None:
-    """Nothing where conversions have their targets' spectra, at any level."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(4, 8 * TOY.audio.hop_length, generator=generator) * 0.05
-    dull = torch.cumsum(noise, 1)
-    owners = torch.tensor([0, 1, 0, 1])
-    colour = Colour(LogMel(TOY.audio, TOY.mel), 2, TOY.mel.n_mels)
-    assert float(colour(3 * noise, owners, noise, owners)) == pytest.approx(0, abs=1e-4)
-    dull.requires_grad_()
-    away = colour(dull, owners, noise, owners)
-    away.backward()
-    assert float(away.detach()) > 0.1
-    assert dull.grad is not None
-    assert bool((dull.grad.abs().sum(1) > 0).all())
-
-
-def test_a_target_nobody_was_converted_to_has_no_colour_yet() -> None:
-    colour = Colour(LogMel(TOY.audio, TOY.mel), 2, TOY.mel.n_mels)
-    noise = torch.randn(1, 8 * TOY.audio.hop_length)
-    first, second = torch.tensor([0]), torch.tensor([1])
-    assert float(colour(noise, first, noise, second)) == 0
 
 
 def test_what_is_spoken_lies_beside_the_recording(corpus: Path, manifest: Manifest) -> None:
