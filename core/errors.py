@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 
@@ -37,3 +38,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 def first_line(error: Exception) -> str:
     """What another library's error says, without its long explanation."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def say(words: str) -> None:
+    """A sentence to whoever typed the command: on stderr, as results go to stdout."""
+    print(f"moksori: {words}", file=sys.stderr, flush=True)
