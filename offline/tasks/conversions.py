@@ -4,11 +4,8 @@ Units, voicing and loudness of another speaker and that speaker's pitch moved to
 through the denoiser's one step. Three opinions replace the missing recording: a phone judge must
 hear the phones of the source, a speaker judge the target, and a critic of patches must take the
 mel for one of the target's (StarGANv2-VC, Li et al. 2021, has the same three in another network).
-Frames stay as loud as the source's, and silent where it is.
 The speaker judge goes on learning to tell whose words a conversion was made of, so pleasing it
 means hiding the source, not finding its blind spots.
-The encoder learned from these speakers and hears them more surely than whoever comes later, so
-most units are of their recordings in disguise, while the judge hears what was said undisguised.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.config import VoiceParams
 from offline.preprocess import Manifest
 from offline.tasks.denoiser import DenoiserTask, Item
 from offline.tasks.judges import Judges, blurred, judged
@@ -30,9 +26,7 @@ from offline.tasks.vocoder import SpectralCritic
 
 _SHARE_EXPONENT = 0.6  # a speaker's share grows slower than what is there of them
 _PITCH_SPREAD = 1.5  # semitones around the target's median
-_CLARITY = 0.5 * VoiceParams().clarity, 1.5 * VoiceParams().clarity
-_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT, _LEVEL_WEIGHT = 3.0, 0.6, 0.3, 0.5
-_HUSH = 4.6  # nepers (40 dB) under a crop's loudest frame: silence, which has no level to keep
+_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT = 2.0, 0.6, 0.3
 
 
 class Conversions:
@@ -45,26 +39,22 @@ class Conversions:
         features: Path,
         manifest: Manifest,
         without: Sequence[str] = (),
-        others: Sequence[Path] = (),
         batch: int = 6,
     ) -> None:
         """judges: weights of a `JudgesTask` of the same manifest. without: its validation set.
 
-        others: feature folders with the same recordings in other disguises.
-
-        Attributes: learning: what learns beside denoiser and vocoder, the speaker judge and the
-        critics.
+        Attributes: learning: what learns beside the denoiser, the speaker judge and the critic.
         """
         self.task, self.batch = task, batch
         targets = [speaker.name for speaker in task.voice.speakers]
         sources = judged(features, manifest, without)
         names = sorted({u.speaker for u in sources})
         self.own = torch.tensor([names.index(name) for name in targets])
-        theirs = [u for u in sources if u.speaker not in targets]
-        self.owners = torch.tensor([names.index(u.speaker) for u in theirs])
-        self.items = task.load(features, theirs, variants=2, others=others)
+        others = [u for u in sources if u.speaker not in targets]
+        self.owners = torch.tensor([names.index(u.speaker) for u in others])
+        self.items = task.load(features, others, variants=2, others=())
         self.pitch = [_median_f0(task.items, name) for name in targets]
-        self.medians = {name: _median_f0(self.items, name) for name in {u.speaker for u in theirs}}
+        self.medians = {name: _median_f0(self.items, name) for name in {u.speaker for u in others}}
         frames = torch.tensor([float(len(item.f0)) for item in self.items])
         total = torch.zeros(len(names)).index_add_(0, self.owners, frames)[self.owners]
         self.weights = frames * total ** (_SHARE_EXPONENT - 1)
@@ -75,12 +65,9 @@ class Conversions:
         self.learning = nn.ModuleDict({"speakers": self.judges.speakers, "critic": self.critic})
 
     def losses(
-        self, real: Batch, sigma: float, generator: torch.Generator, settled: bool = True
+        self, real: Batch, sigma: float, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, float]]:
-        """Both sides of the game for a batch of conversions.
-
-        real: recordings of the targets. settled: whether the critic's word counts yet.
-        """
+        """Both sides of the game for a batch of conversions; real: recordings of the targets."""
         denoiser = self.task.denoiser
         batch, owners, targets = self._draw(generator)
         noise = torch.randn(batch.x0.shape, generator=generator)
@@ -90,7 +77,6 @@ class Conversions:
         said, made = denoiser.denormalise(batch.x0), denoiser.denormalise(x)
         heard = blurred(made, generator)
         phones = self._phones(said, heard, batch.mask)
-        level = _level_error(said, made, batch.mask)
         own = self.own[targets]
         self.learning.requires_grad_(False)
         likeness = F.cross_entropy(self.judges.speakers(heard).float(), own)
@@ -103,12 +89,9 @@ class Conversions:
         telling = F.cross_entropy(self.judges.speakers(everyone).float(), labels)
         caught = (1 - self._score(real.x0, theirs)).square().mean()
         caught = caught + self._score(x.detach(), targets).square().mean()
-        loss = _PHONES_WEIGHT * phones + _LIKENESS_WEIGHT * likeness + _LEVEL_WEIGHT * level
-        if settled:
-            loss = loss + _REAL_WEIGHT * fooled
+        loss = _PHONES_WEIGHT * phones + _LIKENESS_WEIGHT * likeness + _REAL_WEIGHT * fooled
         return loss + telling + caught, {
             "phones": phones.item(),
-            "level": level.item(),
             "likeness": likeness.item(),
             "telling": telling.item(),
             "caught": caught.item(),
@@ -127,7 +110,7 @@ class Conversions:
             factor = self.pitch[target] / self.medians[item.utterance.speaker]
             f0 = item.f0 * (factor * 2 ** (semitones / 12))
             items.append(replace(item, speaker=target, f0=f0))
-        batch, _ = self.task.collate(items, generator, _CLARITY)
+        batch, _ = self.task.collate(items, generator)
         return batch, self.owners[drawn], targets
 
     def _phones(self, said: Tensor, made: Tensor, mask: Tensor) -> Tensor:
@@ -140,24 +123,11 @@ class Conversions:
 
     def _score(self, x: Tensor, targets: Tensor) -> Tensor:
         """The critic's scores of normalised mels (B, M, T), told whose each should be."""
-        score, _ = self.critic(self._told(x.transpose(1, 2), targets))
+        told = F.one_hot(targets, len(self.pitch)).to(x)[:, :, None, None]
+        maps = told.expand(-1, -1, x.shape[2], x.shape[1])
+        score, _ = self.critic(torch.cat([x.transpose(1, 2)[:, None], maps], 1))
         scores: Tensor = score
         return scores
-
-    def _told(self, pictures: Tensor, targets: Tensor) -> Tensor:
-        """Pictures (B, T, bins) -> (B, 1 + targets, T, bins), with maps that say whose they are."""
-        told = F.one_hot(targets, len(self.pitch)).to(pictures)[:, :, None, None]
-        return torch.cat([pictures[:, None], told.expand(-1, -1, *pictures.shape[1:])], 1)
-
-
-def _level_error(said: Tensor, made: Tensor, mask: Tensor) -> Tensor:
-    """Mean distance of the levels of the frames of two log mels, nepers; where the first is silent
-    the other may be as silent as it likes."""
-    wanted, got = (torch.logsumexp(2 * mel, 1) / 2 for mel in (said, made))
-    floor = wanted.amax(1, keepdim=True) - _HUSH
-    away = got - torch.maximum(wanted, floor)
-    apart = torch.where(wanted > floor, away.abs(), away.clamp(min=0.0))
-    return (apart * mask).sum() / mask.sum()
 
 
 def _median_f0(items: Sequence[Item], speaker: str) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.config import VoiceConfig, VoiceParams
+from core.config import VoiceConfig
 from core.content.phonetic import PhoneticEncoder
 from core.diffusion.denoiser import Preconditioned
 from core.diffusion.wavenet import WaveNet
@@ -30,7 +30,6 @@ from offline.units import disguised_units
 
 _NOISY, _SNR_DB = 0.4, (3.0, 35.0)  # of what the encoder hears
 _NOISE_FLOOR_SHARE = 0.5  # of the crops whose loudness is that of a noisy room
-_CLARITY = VoiceParams().clarity  # a target's own units are cleared by anything up to it
 
 
 @dataclass(frozen=True)
@@ -192,12 +191,9 @@ class DenoiserTask:
         return figures
 
     def collate(
-        self,
-        items: Sequence[Item],
-        generator: torch.Generator,
-        clarity: tuple[float, float] = (0.0, _CLARITY),
+        self, items: Sequence[Item], generator: torch.Generator
     ) -> tuple[Batch, list[Crop]]:
-        """Random crops, padded to the longest, at random levels; how far units are cleared."""
+        """Random crops, padded to the longest, at random levels."""
         longest = min(self.crop_frames, max(len(item.f0) for item in items))
         config = self.voice
         batch = len(items)
@@ -228,10 +224,6 @@ class DenoiserTask:
             mask[b, :n] = 1.0
             speaker[b, item.speaker] = 1.0
             crops.append(Crop(item, start, gain_db))
-        lowest, highest = clarity
-        spread = torch.rand(batch, 1, 1, generator=generator)
-        with torch.no_grad():
-            units = self.encoder.clear(units, lowest + (highest - lowest) * spread)
         x0 = self.denoiser.normalise(mel)
         return Batch(x0, Conditions(units, f0, voiced, level, speaker), mask), crops
 

@@ -84,7 +84,7 @@ class PolishTask:
         self.settling = 0 if critics.keys() <= vocoder.keys() else _SETTLING_STEPS
         self.conversions: Conversions | None = None
         if judges is not None:
-            self.conversions = Conversions(self.inner, judges, features, manifest, without, others)
+            self.conversions = Conversions(self.inner, judges, features, manifest, without)
             self.all["conversions"] = self.conversions.learning
 
     @property
@@ -114,7 +114,7 @@ class PolishTask:
         loss = spectral + game + _MEL_WEIGHT * error + _EDM_WEIGHT * own
         figures |= {"spectral": spectral.item() / len(RESOLUTIONS), "mel": error.item()}
         if self.conversions is not None:
-            judged, opinions = self.conversions.losses(batch, self.sigma, generator, settled)
+            judged, opinions = self.conversions.losses(batch, self.sigma, generator)
             loss, figures = loss + judged, figures | opinions
         return loss, figures
 
