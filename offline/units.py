@@ -47,12 +47,12 @@ def disguised_units(
         units = []
         for utterance in tqdm(utterances, "units", disable=None):
             wave = load_wave(features, utterance)
-            parts = [heard(encoder, wave, augment, 1, variants - 1, generator)]
+            parts = [_units(encoder, wave, augment, 1, variants - 1, generator)]
             for folder in others:
                 if wave_path(folder, utterance.path).is_file():
                     other = load_wave(folder, utterance)[: len(wave)]
                     other = np.pad(other, (0, len(wave) - len(other)))
-                    parts.append(heard(encoder, other, augment, 1, 1, generator))
+                    parts.append(_units(encoder, other, augment, 1, 1, generator))
             units.append(torch.cat(parts).half())
         return units
 
@@ -85,7 +85,7 @@ def kept(cache: Path, name: str, told: str, make: Callable[[], list[Tensor]]) ->
     return made
 
 
-def heard(
+def _units(
     encoder: PhoneticEncoder,
     wave: NDArray[np.float32],
     augment: SpectralAugment,
@@ -103,11 +103,11 @@ def heard(
         copies = augment.power(power.expand(disguised, -1, -1).clone(), generator)
         bands.append(encoder.bands(copies, augment.filters(disguised, generator)))
     units: list[Tensor] = []
-    for i, copy in enumerate(torch.split(torch.cat(bands), 1)):
+    for i, heard in enumerate(torch.split(torch.cat(bands), 1)):
         delay = encoder.config.lookahead_frames
         if i >= plain and float(torch.rand(1, generator=generator)) > _OWN_DELAY:
             delay = delays[int(torch.randint(len(delays), (1,), generator=generator))]
-        units.append(encoder.encode(copy[:, : frames + delay], delay)[0][:, delay:])
+        units.append(encoder.encode(heard[:, : frames + delay], delay)[0][:, delay:])
     return torch.cat(units).transpose(1, 2)
 
 

@@ -19,20 +19,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.audio import load_mono
-from core.config import AudioConfig, VoiceParams
+from core.config import AudioConfig
 from core.content.phonetic import PhoneticEncoder
 from core.f0 import f0_estimator
 from core.features import loudness
 from core.mel import LogMel, frame_wave
 from core.voice import DEFAULT_VOICE, VOICES_FOLDER, VoiceModel, find_voice
-from offline.augment import SpectralAugment
 from offline.strangers import SECONDS
 from offline.studio.batches import Batch, Crop, Item, collate, number_from
-from offline.units import heard
 
 _RECORDINGS = VOICES_FOLDER / "strangers.ogg"
 _CROPS, _CROP_FRAMES = 2, 128  # of a batch
-_VARIANTS = 4  # the encoder learned from them: in disguise it hears them as it hears others
 _PITCH_SPREAD = 1.5  # semitones around the target's median
 _RIDGE = 1e-3
 _NEIGHBOURS = 1  # frames of the mel, either way, that a frame of the ear hears
@@ -89,7 +86,7 @@ class Strangers:
         with torch.inference_mode():
             mels = [log_mel(wave) for wave in waves]
             levels = [loudness(wave, audio.hop_length)[0] for wave in waves]
-            units = [self._units(base, wave, i) for i, wave in enumerate(waves)]
+            units = [base.encoder(wave).half() for wave in waves]
         self.items: list[Item] = []
         for wave, mel, unit, level in zip(waves, mels, units, levels, strict=True):
             f0, voiced = find_f0(wave[0].numpy())
@@ -103,17 +100,6 @@ class Strangers:
             assert isinstance(encoder, PhoneticEncoder)
         with torch.no_grad():
             self.ear = Ear(encoder, mels, waves)
-
-    def _units(self, base: VoiceModel, wave: Tensor, number: int) -> Tensor:
-        """(variants, D, T) in half precision, cleared as in conversion."""
-        encoder = base.encoder
-        if isinstance(encoder, PhoneticEncoder):
-            augment = SpectralAugment(self.config.audio, self.config.content, [], noisy=0.0)
-            generator = torch.Generator().manual_seed(number_from(self.seed, number, 0))
-            units = heard(encoder, wave[0].numpy(), augment, 1, _VARIANTS - 1, generator)
-        else:
-            units = encoder(wave)
-        return encoder.clear(units, VoiceParams().clarity).half()
 
     def words(self, number: int, device: torch.device) -> Words:
         """Batch `number`."""
