@@ -53,17 +53,20 @@ def judges_task(corpus: Path, manifest: Manifest, validation: tuple[str, ...] = 
     )
 
 
-def polish_task(corpus: Path, manifest: Manifest) -> PolishTask:
+def polish_task(corpus: Path, manifest: Manifest, *, critics: bool = True) -> PolishTask:
     features = corpus / "features"
     encoder = toy_voice().encoder
     denoiser = DenoiserTask(LOW, encoder, features, manifest, variants=1, held_back=2)
     vocoder = VocoderTask(TOY.audio, TOY.mel, TOY.vocoder, features, manifest, ["low"], held_back=2)
+    spoken = vocoder.module.state_dict()
+    if not critics:
+        spoken = {name: w for name, w in spoken.items() if not name.startswith("critics.")}
     judges = judges_task(corpus, manifest).module.state_dict()
     return PolishTask(
         LOW,
         encoder,
         denoiser.module.state_dict(),
-        vocoder.module.state_dict(),
+        spoken,
         features,
         manifest,
         batch=2,
@@ -131,6 +134,22 @@ def test_conversions_teach_the_denoiser(corpus: Path, manifest: Manifest) -> Non
         assert weight.grad is not None, name
         assert weight.grad.isfinite().all(), name
     assert all(weight.grad is None for weight in conversions.judges.phones.parameters())
+
+
+def test_new_critics_learn_before_they_are_heard(corpus: Path, manifest: Manifest) -> None:
+    """A voice file keeps none; those of a run are heard at once."""
+    assert polish_task(corpus, manifest).settling == 0
+    task = polish_task(corpus, manifest, critics=False)
+    assert task.settling > 0
+    heard = []
+    for step in (0, task.settling):
+        task.module.zero_grad()
+        torch.manual_seed(0)
+        loss, _ = task.losses(step, torch.Generator().manual_seed(0))
+        loss.backward()
+        heard.append([w.grad.clone() for w in task.vocoder.parameters() if w.grad is not None])
+        assert all(w.grad is not None for w in task.critics.parameters())
+    assert not all(torch.allclose(a, b) for a, b in zip(*heard, strict=True))
 
 
 def test_a_conversion_is_drawn_at_the_target_s_pitch(corpus: Path, manifest: Manifest) -> None:
