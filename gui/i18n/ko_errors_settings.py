@@ -1,6 +1,15 @@
 """Korean for settings out of range: of a voice, of live sound, of a training project."""
 
 SETTINGS: dict[str, str] = {
+    "--precision is for imported voices; leave it out": (
+        "--precision은 가져온 목소리에 쓰는 것입니다. 빼 주세요"
+    ),
+    "--compute is for imported voices; leave it out": (
+        "--compute는 가져온 목소리에 쓰는 것입니다. 빼 주세요"
+    ),
+    "--low-latency chooses block and lookahead; leave out --block-ms and --lookahead-ms": (
+        "--low-latency는 블록과 룩어헤드를 스스로 고릅니다. --block-ms와 --lookahead-ms를 빼 주세요"
+    ),
     "a voice needs at least one speaker": "목소리에는 화자가 한 명 이상 있어야 합니다",
     "bank_size must not be negative, got {}": "bank_size는 음수일 수 없는데 {}입니다",
     "bank_width must be above 0, got {}": "bank_width는 0보다 커야 하는데 {}입니다",
