@@ -26,7 +26,7 @@ from offline.tasks.vocoder import SpectralCritic
 
 _SHARE_EXPONENT = 0.6  # a speaker's share grows slower than what is there of them
 _PITCH_SPREAD = 1.5  # semitones around the target's median
-_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT = 2.0, 0.6, 0.3
+_PHONES_WEIGHT, _LIKENESS_WEIGHT, _REAL_WEIGHT = 1.0, 0.3, 0.3
 
 
 class Conversions:
