@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import ConfigError
+
 if TYPE_CHECKING:
     from core.config import StreamConfig, VoiceConfig, VoiceParams
     from core.diff_svc.wish import ForeignWish
@@ -121,7 +123,6 @@ def any_wish(args: argparse.Namespace) -> Wish | ForeignWish:
     from core.config import VoiceParams
     from core.diff_svc.wish import foreign_wish
     from core.diffusion.samplers import get_sampler
-    from core.errors import ConfigError
     from core.voice import NATIVE, find_voice, kind_of, read_config, read_metadata
 
     path = find_voice(args.voice)
@@ -154,7 +155,6 @@ def any_wish(args: argparse.Namespace) -> Wish | ForeignWish:
 
 def _stream(args: argparse.Namespace, config: VoiceConfig) -> StreamConfig:
     from core.config import LOW_LATENCY
-    from core.errors import ConfigError
     from core.streaming.plan import block_frames_from_ms, delay_from_ms, live_stream
 
     stream = LOW_LATENCY if args.low_latency else live_stream(config)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import say
+from core.errors import VoiceChangerError, say
 from core.wish import add_change_options, add_stream_options, add_voice_option, native_wish
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ def add_convert_command(commands: Any) -> None:
 
 def _convert(args: argparse.Namespace) -> int:
     from core.audio import AudioReader, check_writable, make_folder
-    from core.errors import VoiceChangerError
     from offline.convert import plan_targets
     from offline.convert_jobs import is_done
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.config import VoiceParams
 from core.diff_svc.config import SAMPLERS, ForeignConfig
+from core.diff_svc.wish import load_foreign, refuse_changes
 from core.errors import ConfigError, VoiceFileError, unknown_name
 from core.voice import voice_path
 from offline.convert import Converted, Progress
@@ -65,7 +66,6 @@ def _write(target: Path, voice: Imported) -> None:
 def _fit(target: Path, voice: Imported) -> list[str]:
     """Writes the voice anew with samplers fitted to it; what came of it, a sentence a line."""
     from core.diff_svc.fitting import fit_steps, with_fitted
-    from core.diff_svc.wish import load_foreign
 
     fitted = fit_steps(load_foreign(target, voice.config.family, "fp32", "cpu"))
     config = with_fitted(voice.config, fitted)
@@ -81,7 +81,6 @@ def foreign_converter(path: Path, args: argparse.Namespace) -> FileConverter:
     """A converter for files; options that mean nothing to such a voice are errors."""
     from core.diff_svc.convert import ConvertParams
     from core.diff_svc.foreign import read_foreign_config
-    from core.diff_svc.wish import load_foreign
     from core.precision import AUTO
     from offline.convert_foreign import convert_foreign_file
 
@@ -136,11 +135,7 @@ def _refuse_foreign_options(config: ForeignConfig, args: argparse.Namespace) -> 
             f"voice {config.name} is a {config.family} voice; --like-live is for voices of moksori;"
             " leave it out"
         )
-    if args.formant is not None:
-        raise ConfigError(
-            f"voice {config.name} is a {config.family} voice; --formant is for voices of moksori;"
-            " leave it out"
-        )
+    refuse_changes(config, args)
 
 
 def _sampler(wanted: str | None) -> str | None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import say
+from core.errors import VoiceFileError, say
 
 if TYPE_CHECKING:
     from core.config import VoiceConfig
@@ -41,7 +41,6 @@ def add_voices_commands(commands: Any) -> None:
 
 def _voices(args: argparse.Namespace) -> int:
     from core.config import to_dict
-    from core.errors import VoiceFileError
     from core.voice import embedded_voices, find_voice, imported_voices
 
     if args.voice is None:

@@ -90,6 +90,25 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
     wish = replace(wish, precision=args.precision or AUTO, device=args.compute or AUTO)
     if not hasattr(args, "speaker"):
         return wish
+    refuse_changes(foreign, args)
+    wishes = {
+        "pitch_shift": args.shift,
+        "level_shift": args.level,
+        "gate_db": args.gate_db,
+        "gain_db": args.gain_db,
+        "speakers": config.mix(args.speaker) if args.speaker else None,
+    }
+    params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
+    return replace(wish, params=params)
+
+
+def refuse_changes(foreign: ForeignConfig, args: argparse.Namespace) -> None:
+    """Changes that only voices of moksori know are errors."""
+    if args.formant is not None:
+        raise ConfigError(
+            f"voice {foreign.name} is a {foreign.family} voice; --formant is for voices of moksori;"
+            " leave it out"
+        )
     if args.retrieval is not None:
         raise ConfigError(
             f"voice {foreign.name} is a {foreign.family} voice and keeps no sounds to retrieve;"
@@ -100,15 +119,6 @@ def foreign_wish(path: Path, args: argparse.Namespace) -> ForeignWish:
             f"voice {foreign.name} is a {foreign.family} voice, whose encoder names no phones;"
             " leave out --clarity"
         )
-    wishes = {
-        "pitch_shift": args.shift,
-        "level_shift": args.level,
-        "gate_db": args.gate_db,
-        "gain_db": args.gain_db,
-        "speakers": config.mix(args.speaker) if args.speaker else None,
-    }
-    params = VoiceParams(**{key: value for key, value in wishes.items() if value is not None})
-    return replace(wish, params=params)
 
 
 def _stream(foreign: ForeignConfig, config: VoiceConfig, args: argparse.Namespace) -> StreamConfig:

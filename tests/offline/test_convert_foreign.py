@@ -137,8 +137,9 @@ def test_what_an_imported_voice_cannot_do(
     )
     complaint(moksori("tune", "--voice", voice), "is a diff-svc voice; convert, live, demo")
     complaint(moksori("bench", "--voice", voice, "--low-latency"), "takes --block-ms and")
-    complaint(moksori("demo", "--voice", voice, "--retrieval", 1), "leave out --retrieval")
-    complaint(moksori("demo", "--voice", voice, "--clarity", 1), "leave out --clarity")
+    for command in (("demo",), ("convert", recording, target)):
+        for change in ("--retrieval", "--clarity", "--formant"):
+            complaint(moksori(*command, "--voice", voice, change, 1), change)
     complaint(moksori("voices", "import", "diff-svc", tmp_path / "none.ckpt"), "no such file")
     complaint(moksori("convert", recording, target, "--voice", "gone"), "nyaru, nyaru_400")
     assert not target.exists()
