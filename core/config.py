@@ -195,14 +195,21 @@ class Speaker:
 
     f0_median in Hz. level_db: what the networks are told so that the voiced frames come out as loud
     as the target's own, full scale being 0; None where unknown. spectrum_db: mean power of each mel
-    band of the target's speech (`core/colour.py`), or none.
+    band of the target's speech (`core/colour.py`), or none. sharpness: how much more formants stand
+    out of what is denoised, 0 to 1 (`core/postfilter.py`).
     """
 
     name: str
     f0_median: float = 0.0
     level_db: float | None = None
     spectrum_db: tuple[float, ...] = ()
+    sharpness: float = 0.0
     credit: str = ""
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.sharpness <= 1, f"sharpness must lie between 0 and 1, got {self.sharpness}"
+        )
 
 
 @dataclass(frozen=True)

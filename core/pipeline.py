@@ -21,6 +21,7 @@ from core.features import Conditions
 from core.formant import FormantGlide, FormantWarp
 from core.gate import Gate
 from core.level import AutoLevel
+from core.postfilter import Postfilter
 from core.shift import AutoShift
 from core.speakers import SpeakerRamp
 from core.streaming.plan import StreamPlan
@@ -62,6 +63,7 @@ class Synthesis:
         levels_db = [speaker.level_db for speaker in config.speakers]
         self._auto_level = AutoLevel(levels_db, config.audio.frame_rate)
         self._auto_colour = AutoColour(config.speakers, config.mel.n_mels, config.audio.frame_rate)
+        self._postfilter = Postfilter(config.speakers, config.mel.n_mels)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self._denoised = 0.0
@@ -143,7 +145,7 @@ class Synthesis:
         self._denoised = time.perf_counter()
         if not wanted.frames:
             return mel.new_zeros(len(mel), 0)
-        tint = self._auto_colour(mel, told)
+        tint = self._auto_colour(mel, told) + self._postfilter(mel, told.speaker)
         if formant is not None:
             mel, tint = self._warp(mel, formant), self._warp(tint, formant)
         self._denoised = time.perf_counter()

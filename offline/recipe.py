@@ -125,6 +125,11 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
 def export_voice(args: argparse.Namespace) -> None:
     """Puts the averaged weights of three runs (or of voice files) into one voice file."""
     config = voice_config(args.name, args.speakers)
+    sharpness = args.sharpness or [0.0] * len(args.speakers)
+    if len(sharpness) != len(args.speakers):
+        raise VoiceChangerError(
+            f"--sharpness needs one value a speaker ({len(args.speakers)}), got {len(sharpness)}"
+        )
     manifest = Manifest.load(args.features, config.audio, config.f0)
     speakers = tuple(
         replace(_measured(args.features, manifest, speaker), credit=args.credit)
@@ -139,7 +144,9 @@ def export_voice(args: argparse.Namespace) -> None:
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(_denoiser(args.denoiser))
     voice.vocoder.load_state_dict(part(load_start(args.vocoder), "vocoder."))
-    voice.config = replace(config, speakers=_audible(voice, args.features, manifest))
+    finished = zip(_audible(voice, args.features, manifest), sharpness, strict=True)
+    speakers = tuple(replace(speaker, sharpness=share) for speaker, share in finished)
+    voice.config = replace(config, speakers=speakers)
     voice.save(args.target)
 
 

@@ -88,6 +88,9 @@ def add_recipe_commands(commands: Any) -> None:
     export.add_argument("--name", default="embedded")
     export.add_argument("--credit", default="", help="whose voices these are, and their licence")
     export.add_argument("--speakers", nargs="+", required=True)
+    export.add_argument(
+        "--sharpness", nargs="+", type=float, help="of each speaker's formants (default: 0)"
+    )
 
 
 def _add(
