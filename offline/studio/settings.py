@@ -182,7 +182,7 @@ class ExportSettings:
     """What becomes of the trained weights."""
 
     blend: float = _set(0.8, "1: as trained; less is nearer to the start: clearer, less alike")
-    sharpness: float = _set(0.2, "how much more formants stand out: more alike, rougher; 0: as is")
+    sharpness: float = _set(0.0, "how much more formants stand out, 0 to 1: more alike, rougher")
 
     def __post_init__(self) -> None:
         _require(0 <= self.blend <= 1, f"blend must lie between 0 and 1, got {self.blend}")

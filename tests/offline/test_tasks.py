@@ -292,14 +292,19 @@ def test_three_runs_make_a_voice(
         task.crop_frames = 24  # type: ignore[attr-defined]
         train(task, run, TrainConfig(minutes=1e-6, learning_rate=rate))
 
-    def export(target: Path, **parts: Path) -> VoiceModel:
+    def export(target: Path, *sharpness: float, **parts: Path) -> VoiceModel:
         given = {"credit": "given", "name": "toy", "speakers": SPEAKERS, "target": target}
+        given["sharpness"] = list(sharpness)
         export_voice(argparse.Namespace(features=corpus / "features", **given, **parts))
         return VoiceModel.load(target)
 
     voice = export(tmp_path / "voice.safetensors", **runs)
     first = dict.fromkeys(("denoiser", "vocoder"), tmp_path / "voice.safetensors")
-    again = export(tmp_path / "again.safetensors", content=runs["content"], **first)
+    with pytest.raises(VoiceChangerError, match=r"one value a speaker \(2\), got 1"):
+        export(tmp_path / "again.safetensors", 0.2, **runs)
+    again = export(tmp_path / "again.safetensors", 0.2, 0.0, content=runs["content"], **first)
+    assert [speaker.sharpness for speaker in voice.config.speakers] == [0.0, 0.0]
+    assert [speaker.sharpness for speaker in again.config.speakers] == [0.2, 0.0]
     for name, weight in voice.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], weight, msg=name)
     assert all(100 < speaker.f0_median < 200 for speaker in voice.config.speakers)

@@ -27,6 +27,7 @@ from offline.studio.export import blend, export_project
 from offline.studio.network import Adapting, voice_of
 from offline.studio.processes import precision
 from offline.studio.project import Project
+from offline.studio.settings import ExportSettings
 from offline.studio.train import train_project
 from tests.command_line import ROOT
 from tests.offline.studio.studio_project import Told, make_project, with_settings
@@ -85,6 +86,12 @@ def test_it_trains_tells_saves_and_exports(tmp_path: Path) -> None:
     assert len(card["statistics"]["spec_max"]) == TOY.mel.n_mels
     assert "recordings" not in card["settings"]
     assert json.loads(read_metadata(target)["card"]) == card
+
+    assert speaker.sharpness == 0.0
+    settings = replace(project.config, export=ExportSettings(sharpness=0.3))
+    export_project(replace(project, config=settings), "best", tmp_path / "sharp.safetensors")
+    (sharp,) = VoiceModel.load(tmp_path / "sharp.safetensors").config.speakers
+    assert sharp == replace(speaker, sharpness=0.3)
 
     told.clear()
     train_project(project, told)  # its steps are done
