@@ -36,9 +36,9 @@ class Postfilter:
 
     def __call__(self, mel: Tensor, speaker: Tensor) -> Tensor:
         """mel: natural log of magnitude (B, M, T), and whose, (B, S, T) -> nepers (B, M, T)."""
-        if not self._sharpness.any():
-            return torch.zeros_like(mel)
         share = (self._sharpness[:, None] * speaker).sum(1, keepdim=True)
+        if not share.any():
+            return torch.zeros_like(mel)
         more = (share * (self._standing_out @ mel)).clamp(-_LARGEST, _LARGEST)
         return more - 0.5 * (_log_power(mel + more) - _log_power(mel))
 
