@@ -19,6 +19,7 @@ from torch import Tensor
 
 from core.config import Speaker
 from core.features import Conditions
+from core.mel import band_smoothing
 
 LARGEST_OFFSET = 8.0
 """dB, either way, of any band."""
@@ -46,7 +47,8 @@ class AutoColour:
         self._spectra = torch.tensor([s.spectrum_db for s in speakers], dtype=torch.float64)
         self._levels = torch.tensor([s.level_db for s in speakers], dtype=torch.float64)
         self._medians = torch.tensor([s.f0_median for s in speakers], dtype=torch.float64)
-        self._smooth = _smoothing(bands)
+        window = np.hanning(2 * _SMOOTH_BANDS + 3)[1:-1]
+        self._smooth = torch.from_numpy(band_smoothing(bands, window))
         self._kept = math.exp(-1 / (_MEMORY_SECONDS * frame_rate))
         self._trust = _TRUST_SECONDS * frame_rate
         self.reset()
@@ -96,13 +98,3 @@ def speech_spectrum(mel: Tensor, loudness: Tensor, level_db: float) -> tuple[flo
     heard = mel[:, loudness > level_db - SPEECH_DB].double()
     power = torch.exp(2 * heard).mean(1)
     return tuple(round(float(db), 1) for db in 10 * torch.log10(power))
-
-
-def _smoothing(bands: int) -> Tensor:
-    """(M, M): each band's mean with its neighbours, the edges' own repeated."""
-    window = np.hanning(2 * _SMOOTH_BANDS + 3)[1:-1]
-    reach = np.arange(-_SMOOTH_BANDS, _SMOOTH_BANDS + 1)
-    matrix = np.zeros((bands, bands))
-    for band in range(bands):
-        np.add.at(matrix[band], np.clip(band + reach, 0, bands - 1), window / window.sum())
-    return torch.from_numpy(matrix)

@@ -54,6 +54,16 @@ def mel_filters(
     return (filters * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
 
 
+def band_smoothing(bands: int, window: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(bands, bands): each band's mean with its neighbours, weighted by a window of odd length; the
+    edges' own repeated."""
+    reach = np.arange(len(window)) - len(window) // 2
+    matrix = np.zeros((bands, bands))
+    for band in range(bands):
+        np.add.at(matrix[band], np.clip(band + reach, 0, bands - 1), window / window.sum())
+    return matrix
+
+
 def frame_wave(wave: Tensor, size: int, hop: int, mode: str = "constant") -> Tensor:
     """(B, T) -> (B, frames, size): window i is centred in frame i, frames = ceil(T / hop)."""
     frames = -(-wave.shape[-1] // hop)

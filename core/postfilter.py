@@ -1,9 +1,9 @@
-"""Postfilter: the formants of a conversion stand out from the valleys as they do in speech.
+"""Postfilter: the formants of a conversion stand out more from the valleys between them.
 
 A denoiser of one step says the mean of what could follow, and the peaks of a mean of spectra are
-blunter than those of each, the more so the less the denoiser had to learn from. So what stands out
-of a frame's spectrum, smoothed along the bands, stands out more by the speaker's `sharpness`; the
-frame stays as loud as it was.
+blunter than those of each. So what stands out of a frame's spectrum, smoothed along the bands,
+stands out more by the speaker's `sharpness`; the frame stays as loud as it was. How much helps
+whom, judges tell (`docs/experiments.md`).
 Idea: the postfilters of codecs (Chen & Gersho 1995, "Adaptive Postfiltering for Quality
 Enhancement of Coded Speech") and of parametric synthesis.
 """
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from core.config import Speaker
+from core.mel import band_smoothing
 
 _WIDTH_BANDS = 8.0  # deviation of the smoothing: formants stand out of it, tilts do not
 _LARGEST = 1.0  # nepers, either way
@@ -28,10 +29,7 @@ class Postfilter:
     def __init__(self, speakers: Sequence[Speaker], bands: int) -> None:
         self._sharpness = torch.tensor([speaker.sharpness for speaker in speakers])
         reach = np.arange(-int(3 * _WIDTH_BANDS), int(3 * _WIDTH_BANDS) + 1)
-        window = np.exp(-0.5 * (reach / _WIDTH_BANDS) ** 2)
-        smooth = np.zeros((bands, bands))
-        for band in range(bands):  # the edges' own repeated
-            np.add.at(smooth[band], np.clip(band + reach, 0, bands - 1), window / window.sum())
+        smooth = band_smoothing(bands, np.exp(-0.5 * (reach / _WIDTH_BANDS) ** 2))
         self._standing_out = torch.from_numpy(np.eye(bands) - smooth).float()
 
     def __call__(self, mel: Tensor, speaker: Tensor) -> Tensor:

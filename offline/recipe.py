@@ -144,6 +144,7 @@ def export_voice(args: argparse.Namespace) -> None:
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(_denoiser(args.denoiser))
     voice.vocoder.load_state_dict(part(load_start(args.vocoder), "vocoder."))
+    # level and spectrum are measured without it
     finished = zip(_audible(voice, args.features, manifest), sharpness, strict=True)
     speakers = tuple(replace(speaker, sharpness=share) for speaker, share in finished)
     voice.config = replace(config, speakers=speakers)

@@ -82,6 +82,7 @@ def finished_voice(
         same = VoiceParams(pitch_shift=0.0, level_shift=0.0)
         spectrum = asked_spectrum(voice, same, waves, speaker.level_db)
         speaker = replace(speaker, level_db=asked, spectrum_db=spectrum)
+    # level and spectrum are measured without it
     speaker = replace(speaker, sharpness=project.config.export.sharpness)
     voice.config = replace(config, speakers=(speaker,))
     return voice

@@ -85,6 +85,21 @@ def test_plumbing_error_of_a_mix_with_an_automatic_shift(
     assert relative(streamed[converter.latency :], offline) < 1e-5
 
 
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_plumbing_error_of_a_sharper_speaker(blocks: str) -> None:
+    """The postfilter streams, and is heard of the speakers that want it."""
+    low, high = TOY.speakers
+    voice, wave = toy_voice(speakers=(low, replace(high, sharpness=0.5))), speechlike(FRAMES * HOP)
+    converter = converter_for(voice, BLOCKS[blocks][0], speakers=SECOND)
+    streamed = push_all(converter, wave, BLOCKS[blocks])
+    offline = convert(voice, wave, converter.params, converter.plan)
+    assert relative(streamed[converter.latency :], offline) < 1e-5
+    plain = toy_voice()
+    assert relative(offline, convert(plain, wave, converter.params, converter.plan)) > 0.01
+    first = VoiceParams()
+    np.testing.assert_array_equal(convert(voice, wave, first), convert(plain, wave, first))
+
+
 @pytest.mark.parametrize("block", [1, 4, 11])
 def test_plumbing_error_with_a_windowed_f0(block: int) -> None:
     needs_pyworld()
