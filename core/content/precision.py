@@ -6,6 +6,7 @@ Its products and convolutions are in half precision, sums of squares and what el
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import torch
@@ -20,11 +21,18 @@ _log = logging.getLogger(__name__)
 
 
 class HalfEncoder(nn.Module):
-    """An encoder for whole waves at 16 kHz that computes in half precision, in and out fp32."""
+    """An encoder for whole waves at 16 kHz that computes in half precision, in and out fp32.
+
+    It is a copy. Weights that only products and convolutions take are kept in that precision, not
+    brought to it with every wave.
+    """
 
     def __init__(self, encoder: nn.Module, precision: torch.dtype) -> None:
         super().__init__()
-        self.encoder, self.precision = encoder, precision
+        self.encoder, self.precision = copy.deepcopy(encoder), precision
+        for part in self.encoder.modules():
+            if type(part) in (nn.Linear, nn.Conv1d) and isinstance(part.weight, nn.Parameter):
+                part.to(precision)
 
     def forward(self, wave16: Tensor) -> Tensor:
         """wave16 (B, n) -> units (B, N, D)."""

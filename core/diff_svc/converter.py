@@ -26,6 +26,7 @@ from core.diff_svc.live import PAST_FRAMES, Listener, Told, check_live, live_str
 from core.diff_svc.voice import DiffSvcVoice
 from core.diff_svc.walk import LOG_METHODS, walk
 from core.diffusion.diffnet_stream import DiffNetStream
+from core.diffusion.noise import NoiseTape
 from core.diffusion.replay import Record, Replayed, recorder
 from core.errors import ConfigError
 from core.features import brightness, loudness
@@ -66,6 +67,7 @@ class MelStream:
         record = record or recorder(voice.diffusion.device)
         still = (FAST_SAMPLER, *LOG_METHODS)  # the others may draw fresh noise
         self._walk = Replayed(record if self.sampler in still else None)
+        self._noise = NoiseTape(stream.seed, voice.config.mel.n_mels)
         self._window = 0, 0  # the first frame and how many are committed
 
     @property
@@ -85,12 +87,14 @@ class MelStream:
         self._walk.forget()
 
     def push(self, told: Told) -> Tensor:
-        """(1, M, n), the committed frames first and then those of the lookahead."""
+        """(1, M, n), the committed frames first and then those of the lookahead; where the
+        diffusion computes, which a card may still be at.
+        """
         device, n = self.voice.diffusion.device, told.cond.shape[2]
         self._window = told.window.commit_start, told.commit
-        noise = Keyed(self.voice, self.seed, told.window.commit_start).start(n)
+        noise = self._noise.frames(told.window.commit_start, n)
         key = told.commit, self._net.remembers
-        return self._walk(self._walked, told.cond.to(device), noise.to(device), key=key).cpu()
+        return self._walk(self._walked, told.cond.to(device), noise.to(device), key=key)
 
     def _walked(self, cond: Tensor, noise: Tensor) -> Tensor:
         diffusion, top = self.voice.diffusion, self.voice.config.k_step
@@ -170,19 +174,22 @@ class ForeignConverter:
             told = self._listener.push(block, self.pitch_shift, speaker)
             heard = self._clock()
             if told is not None:
-                mel = self._mels.push(told)
+                n = told.commit
+                made = self._mels.push(told)
+                if isinstance(self._vocoder, StreamingNsf):
+                    self._vocoder.prepare(n, self._vocoder_state)
+                source, self._heard = np.split(self._heard, [n * self.plan.audio.hop_length])
+                gain = self._gain.push(source, told, params)
+                mel = made.cpu()
                 denoised = self._clock()
                 f0 = self._pitch.push(mel, told)
-                n = told.commit
                 wave, self._vocoder_state = self._vocoder(
                     vocoder_mel(self.voice, mel[..., :n]),
                     f0,
                     _voiced(self.voice, told)[:, :n],
                     self._vocoder_state,
                 )
-                source, self._heard = np.split(self._heard, [n * self.plan.audio.hop_length])
-                made = wave[0].numpy() * self._gain.push(source, told, params)
-                self._wet = np.concatenate([self._wet, made])
+                self._wet = np.concatenate([self._wet, wave[0].numpy() * gain])
                 self.stage_seconds = {
                     "content": heard - started,
                     "denoiser": denoised - heard,
@@ -290,7 +297,7 @@ def convert_windowed(
         pitch = MelPitch(voice, plan.context_frames)
         made, f0s, gains = [], [], []
         for told in windows:
-            mel = mels.push(told)
+            mel = mels.push(told).cpu()
             made.append(mel[..., : told.commit])
             f0s.append(pitch.push(mel, told))
             span = slice(

@@ -54,6 +54,10 @@ class ForeignVoice(nn.Module):
 
     def units(self, wave16: Tensor) -> Tensor:
         """wave16 (B, n) at 16 kHz -> content units (B, n // 320, D)."""
+        return self.begin_units(wave16).cpu()
+
+    def begin_units(self, wave16: Tensor) -> Tensor:
+        """The same where content computes, which a card may still be at."""
         if self.content is None:
             raise VoiceFileError(
                 f"voice {self.config.name} holds no content encoder; import it again with --hubert"

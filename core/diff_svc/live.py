@@ -11,6 +11,7 @@ the next window. f0 and levels are found once a frame.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
@@ -51,7 +52,7 @@ class LiveVoice(Protocol):
     def frames_per_unit(self) -> Fraction: ...
     @property
     def pitch_grid(self) -> PitchGrid: ...
-    def units(self, wave16: Tensor) -> Tensor: ...
+    def begin_units(self, wave16: Tensor) -> Tensor: ...
     def encode(self, units: Tensor) -> Tensor: ...
     def unit_of(self, frames: Tensor) -> Tensor: ...
     def level(self, wave: Tensor) -> Tensor: ...
@@ -111,8 +112,10 @@ class UnitWindow:
         self._heard = np.zeros(_FEWEST_UNITS * UNIT_HOP, np.float32)
         self._start = -len(self._heard)
 
-    def push(self, wave: Wave, window: Window) -> Tensor:
-        """The next samples -> what frames [commit_start, stop) are told of units, (1, n, H)."""
+    def push(self, wave: Wave, window: Window) -> Callable[[], Tensor]:
+        """The next samples -> what frames [commit_start, stop) are told of units, (1, n, H), once
+        it is asked for: until then a card may compute.
+        """
         self._heard = np.concatenate([self._heard, self._resampler.push(wave)])
         last = (self._start + len(self._heard)) // UNIT_HOP
         wanted = math.ceil(max(window.start, 0) * self._samples_per_frame / UNIT_HOP)
@@ -120,10 +123,15 @@ class UnitWindow:
         begin = first * UNIT_HOP - self._start
         sound = self._heard[begin : last * UNIT_HOP - self._start]
         self._heard, self._start = self._heard[begin:], self._start + begin
-        rows = self.voice.encode(self.voice.units(torch.from_numpy(sound)[None]))
-        frames = torch.arange(window.commit_start, window.stop)
-        places = (self.voice.unit_of(frames) - first).clamp(0, rows.shape[1] - 1)
-        return rows[:, places]
+        units = self.voice.begin_units(torch.from_numpy(sound)[None])
+
+        def rows() -> Tensor:
+            encoded = self.voice.encode(units.cpu())
+            frames = torch.arange(window.commit_start, window.stop)
+            places = (self.voice.unit_of(frames) - first).clamp(0, encoded.shape[1] - 1)
+            return encoded[:, places]
+
+        return rows
 
 
 class PitchTrack:
@@ -196,7 +204,7 @@ class Listener:
         if until == window.commit_start:
             return None
         here = level[:, past:]
-        cond, f0 = self.voice.told(rows, log2, unvoiced, here, semitones, speaker)
+        cond, f0 = self.voice.told(rows(), log2, unvoiced, here, semitones, speaker)
         return Told(window, cond, f0, unvoiced == 0, level)
 
     def _levels(self, block: Wave, n: int) -> tuple[int, Tensor]:

@@ -7,15 +7,18 @@ as does the embedded vocoder, which a processor carries.
 from __future__ import annotations
 
 import logging
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
 
-from core.diff_svc.foreign import EmbeddedVocoder, ForeignVoice
+from core.diff_svc.foreign import UNIT_RATE, EmbeddedVocoder, ForeignVoice
+from core.diffusion.replay import Record, Replayed, recorder
 from core.errors import ConfigError, first_line
 from core.precision import AUTO
 
 _CPU = torch.device("cpu")
+_LIVE = 4 * UNIT_RATE  # samples up to which launches cost more than what they compute
 
 _log = logging.getLogger(__name__)
 
@@ -55,13 +58,25 @@ def place(voice: ForeignVoice, device: torch.device) -> None:
 
 
 class Elsewhere(nn.Module):
-    """A network on another device, told and heard in main memory."""
+    """A content encoder on another device, told in main memory.
 
-    def __init__(self, inner: nn.Module, device: torch.device) -> None:
+    What it says is there, where it may still be computed: whoever fetches it waits for it.
+    Windows of live lengths are recorded, see `Replayed`. Several threads may share it.
+    """
+
+    def __init__(
+        self, inner: nn.Module, device: torch.device, record: Record | None = None
+    ) -> None:
+        """record: None is what suits the device."""
         super().__init__()
         self.inner, self.device = inner, device
+        self._replayed, self._turn = Replayed(record or recorder(device)), Lock()
 
-    def forward(self, told: Tensor) -> Tensor:
-        """As the network's own."""
-        heard: Tensor = self.inner(told.to(self.device))
-        return heard.cpu()
+    def forward(self, wave16: Tensor) -> Tensor:
+        """wave16 (B, n) -> units (B, N, D)."""
+        told = wave16.to(self.device)
+        if told.shape[1] > _LIVE:
+            long: Tensor = self.inner(told)
+            return long
+        with self._turn:
+            return self._replayed(self.inner, told)

@@ -3,11 +3,11 @@
 The network hears as far ahead as behind. Here each layer keeps what its next outputs need of the
 frames that are committed; of those to come it hears the ones that are there, and silence after
 them. A sampler that asks the network K times is K networks in a row, each with a memory of its own.
+On a card what a layer launches takes as long as what it computes: all that can be done for all
+layers at once is.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
@@ -25,12 +25,13 @@ class DiffNetStream:
     def __init__(self, net: DiffNet) -> None:
         self.net = PackedDiffNet(net)
         self._memories: list[Kept] = []
-        self._told: list[Tensor] = []
+        self._steps: dict[float, list[Tensor]] = {}
+        self._told: Tensor | None = None
         self._call = self._commit = 0
 
     def forget(self) -> None:
         """What was heard: the next frames are the first, or come at other noise levels."""
-        self._memories = []
+        self._memories, self._steps = [], {}
 
     @property
     def remembers(self) -> bool:
@@ -44,24 +45,23 @@ class DiffNetStream:
 
     def __call__(self, x: Tensor, step: float) -> Tensor:
         """x (1, M, n) at a step, whole or broken -> the noise in it (1, M, n)."""
-        first = self._call == len(self._memories)
-        memory: Kept = [] if first else self._memories[self._call]
-        net, c, n = self.net, self.net.channels, x.shape[2]
-        h = net.enter(x)
-        gated = h.new_empty(n, len(net.layers) * c, dtype=net.dtype)
-        for i, (layer, shift) in enumerate(zip(net.layers, net.steps(step), strict=True)):
-            far = layer.dilation
-            if first:
-                memory.append(h.new_zeros(far, c, dtype=net.dtype))
-            heard = h.new_empty(n + 2 * far, c, dtype=net.dtype)
-            heard[:far] = memory[i]
-            heard[far + n :] = 0.0
-            torch.add(h, shift, out=heard[far : far + n])
-            memory[i].copy_(heard[self._commit : self._commit + far])
-            out = gated[:, i * c : (i + 1) * c]
-            net.gate(layer, heard, self._told[i], out)
-            h.mul_(math.sqrt(0.5)).add_(torch.addmm(layer.on_bias, out, layer.on))
-        if first:
-            self._memories.append(memory)
+        assert self._told is not None, "begin comes first"
+        net, n = self.net, x.shape[2]
+        h, z = net.enter(x), self._told.clone()
+        around = [layer.dilation for layer in net.layers]
+        if self._call == len(self._memories):
+            self._memories.append([z.new_zeros(far, net.channels) for far in around])
+        if step not in self._steps:
+            self._steps[step] = net.steps(step)
+        memory, shifts, gated = self._memories[self._call], self._steps[step], []
+        lengths = [n + 2 * far for far in around]
+        heard = torch.split(z.new_zeros(sum(lengths), net.channels), lengths)
+        torch._foreach_copy_([part[:far] for part, far in zip(heard, around, strict=True)], memory)
+        for i, layer in enumerate(net.layers):
+            torch.add(h, shifts[i], out=heard[i][around[i] : around[i] + n])
+            gated.append(net.gate(layer, heard[i], z[i]))
+            net.onward(layer, h, gated[i])
+        ends = [part[self._commit :][:far] for part, far in zip(heard, around, strict=True)]
+        torch._foreach_copy_(memory, ends)
         self._call += 1
-        return net.leave(gated)
+        return net.leave(torch.cat(gated, 1))

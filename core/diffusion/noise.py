@@ -49,6 +49,12 @@ class NoiseTape:
             position += len(piece)
         return torch.from_numpy(out).T[None]  # (n, C) -> (1, C, n)
 
+    def prepare(self, start: int, n: int) -> None:
+        """Makes frames [start, start + n) now, as many as are remembered, for `frames` to find."""
+        first, stop = start // CHUNK_FRAMES, -(-(start + n) // CHUNK_FRAMES)
+        for index in range(first, min(stop, first + CACHED_CHUNKS)):
+            self._chunk(index)
+
     def _chunk(self, index: int) -> NDArray[np.float32]:
         """Chunk `index` of the tape: (CHUNK_FRAMES, channels)."""
         if index not in self._chunks:

@@ -8,6 +8,7 @@ three periods, lags interpolated by a windowed sinc, one path through all candid
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ _VOICING_COST = 0.14
 _CANDIDATES = 15
 _COST_STEP = 0.01  # seconds: costs of transitions are given for steps of this length
 _FIRST_DEPTH, _LAST_DEPTH = 30, 70  # samples each side of the sinc, first guess and refined
+_DEGREE = 11  # of the curve between two samples
+_NEWTON = 4
 _TILE = 64  # frames at once
 
 
@@ -110,15 +113,22 @@ def _correlate(
     half, period = plan.half, plan.period
     around = x[centres[:, None] + np.arange(1 - period, period + 1)]
     inside = x[centres[:, None] + np.arange(1 - half, half + 1)]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, 2 * half + 1) / (2 * half + 1))
+    window, own = _window(plan)
     framed = (inside - around.mean(1, keepdims=True)) * window
     reach = period // 2 + 1
     middle = slice(max(half - reach, 0), half + reach)
     intensity = np.minimum(np.abs(framed[:, middle]).max(1) / loudest, 1.0)
-    own = _autocorrelation(window[None], plan)
     raw = _autocorrelation(framed, plan)
     heard = np.where(raw[:, :1] > 0, raw[:, :1], 1.0)
     return raw / heard * (own[:, :1] / own), intensity
+
+
+@lru_cache(maxsize=2)
+def _window(plan: Lengths) -> tuple[Array, Array]:
+    """What frames are heard through (2 * half,), and its autocorrelation (1, kept_lags + 1)."""
+    places = np.arange(1, 2 * plan.half + 1)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * places / (2 * plan.half + 1))
+    return window, _autocorrelation(window[None], plan)
 
 
 def _autocorrelation(framed: Array, plan: Lengths) -> Array:
@@ -179,19 +189,53 @@ def _folded(strength: Array) -> Array:
 
 
 def _refine(y: Array, rows: NDArray[np.int64], peaks: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Where the interpolated curve of a row of y is highest near each peak, and how high."""
-    places = peaks.astype(np.float64)
-    steps = np.linspace(-1.0, 1.0, 9)
-    grid = _interpolate(y, rows, places[:, None] + steps, _LAST_DEPTH)
-    places = places + steps[grid.argmax(1)]
-    for size in (0.1, 0.03, 0.01, 0.003, 0.001):
-        around = places[:, None] + np.array([-size, 0.0, size])
-        left, here, right = _interpolate(y, rows, around, _LAST_DEPTH).T
-        bend = 2 * here - left - right
-        move = np.where(bend > 0, 0.5 * (right - left) / np.where(bend > 0, bend, 1.0), 0.0)
-        places = places + size * np.clip(move, -4.0, 4.0)
-    places = np.clip(places, peaks - 1.0, peaks + 1.0)
-    return places, _interpolate(y, rows, places[:, None], _LAST_DEPTH)[:, 0]
+    """Where the interpolated curve of a row of y is highest near each peak, and how high.
+
+    Between two samples that curve is a polynomial but for 1e-10: one product with constant weights
+    finds its coefficients, Newton's steps its highest place.
+    """
+    left = np.stack([peaks - 1, peaks])  # of the intervals on both sides, (2, n)
+    reach = np.minimum(np.minimum(_LAST_DEPTH, left + 1), y.shape[1] - 1 - left)
+    poly = np.empty((*left.shape, _DEGREE + 1))
+    for depth in np.unique(reach):
+        side, here = np.nonzero(reach == depth)
+        windows = np.lib.stride_tricks.sliding_window_view(y, 2 * depth, axis=1)
+        heard = windows[rows[here], left[side, here] + 1 - depth]
+        poly[side, here] = heard @ _between(int(depth))
+    grid = np.linspace(-1.0, 1.0, 9)
+    t = grid[(poly @ _powers(grid).T).argmax(-1)]
+    slope: Array = poly[..., 1:] * np.arange(1.0, _DEGREE + 1)
+    bend: Array = slope[..., 1:] * np.arange(1.0, _DEGREE)
+    for _ in range(_NEWTON):
+        down = np.minimum(_value(bend, t), -1e-9)  # a peak's bend: elsewhere uphill to the bound
+        t = np.clip(t - np.clip(_value(slope, t) / down, -0.25, 0.25), -1.0, 1.0)
+    high = _value(poly, t)
+    side, every = high.argmax(0), np.arange(len(peaks))
+    return (left + 0.5 + 0.5 * t)[side, every], high[side, every]
+
+
+@lru_cache(maxsize=2 * _LAST_DEPTH)
+def _between(depth: int) -> Array:
+    """Weights (2 * depth, _DEGREE + 1) of samples around an interval: to the coefficients of its
+    interpolated curve in t from -1, the left one, to 1. Taken at Chebyshev's places.
+    """
+    count = _DEGREE + 1
+    t = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    weights = _sinc(0.5 + 0.5 * t[None], np.full((1, count), depth), depth)[0]
+    return np.linalg.solve(_powers(t), weights).T.copy()
+
+
+def _powers(t: Array) -> Array:
+    """t (k,) -> (k, _DEGREE + 1)."""
+    return np.vander(t, _DEGREE + 1, increasing=True)
+
+
+def _value(poly: Array, t: Array) -> Array:
+    """Polynomials (..., degree + 1), the constant first, at t (...)."""
+    made = poly[..., -1]
+    for power in range(poly.shape[-1] - 2, -1, -1):
+        made = made * t + poly[..., power]
+    return made
 
 
 def _interpolate(y: Array, rows: NDArray[np.int64], places: Array, depth: int) -> Array:
@@ -201,19 +245,34 @@ def _interpolate(y: Array, rows: NDArray[np.int64], places: Array, depth: int) -
     """
     left = np.floor(places).astype(np.int64)
     away = places - left
-    reach = np.minimum(np.minimum(depth, left + 1), y.shape[1] - 1 - left)[..., None]
+    reach = np.minimum(np.minimum(depth, left + 1), y.shape[1] - 1 - left)
+    if (away == away[:1]).all() and (reach == reach[:1]).all():
+        weights = _sinc(away[:1], reach[:1], depth)
+    else:
+        weights = _sinc(away, reach, depth)
+    missing = depth - int(reach.min(initial=min(depth, y.shape[1] // 2)))
+    beside = np.pad(y, ((0, 0), (missing, missing))) if missing else y
+    windows = np.lib.stride_tricks.sliding_window_view(beside, 2 * depth, axis=1)
+    heard = windows[rows[:, None], left + 1 - depth + missing]
+    values: Array = np.einsum("nkw,nkw->nk", heard, weights)
+    return values
+
+
+def _sinc(away: Array, reach: NDArray[np.int64], depth: int) -> Array:
+    """Weights (n, k, 2 * depth) of the samples around places, each `away` from its left neighbour.
+
+    reach: how many samples each side count, at most `depth`.
+    """
     offsets = np.arange(1 - depth, depth + 1)
-    distance = away[..., None] - offsets
+    away, reach = away[..., None], reach[..., None]
+    distance = away - offsets
     whole = distance == 0
     signs = np.where(offsets % 2 == 0, 1.0, -1.0)
-    sinc = (np.sin(np.pi * away) / np.pi)[..., None] * signs / np.where(whole, 1.0, distance)
-    width = np.where(offsets <= 0, away[..., None], 1 - away[..., None]) + reach
+    sinc = (np.sin(np.pi * away) / np.pi) * signs / np.where(whole, 1.0, distance)
+    width = np.where(offsets <= 0, away, 1 - away) + reach
     taper = 0.5 + 0.5 * np.cos(np.pi * distance / width)
-    within = (offsets > -reach) & (offsets <= reach)
-    index = np.clip(left[..., None] + offsets, 0, y.shape[1] - 1)
-    weights = np.where(whole, 1.0, sinc * taper) * within
-    values: Array = np.einsum("nkw,nkw->nk", y[rows[:, None, None], index], weights)
-    return values
+    weights: Array = np.where(whole, 1.0, sinc * taper)
+    return weights * ((offsets > -reach) & (offsets <= reach))
 
 
 class BestPath:

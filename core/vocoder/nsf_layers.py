@@ -71,7 +71,7 @@ class Walk:
         assert isinstance(conv, nn.Conv1d)
         (kernel,), (stride,), (dilation,) = conv.kernel_size, conv.stride, conv.dilation
         pad = int(conv.padding[0])
-        kept = self._kept_or(x.new_zeros(*x.shape[:2], pad))
+        kept = self._held(x, x.shape[1], pad)
         begin, end = kept.shape[2], kept.shape[2] + x.shape[2]
         heard = x.new_empty(*x.shape[:2], end + (pad if self.last else 0))
         heard[:, :, :begin] = kept
@@ -85,12 +85,12 @@ class Walk:
         return F.conv1d(heard, conv.weight, conv.bias, stride, 0, dilation)
 
     def _up(self, x: Tensor, up: nn.ConvTranspose1d) -> Tensor:
-        """A transposed convolution; kept are the sum that the next inputs still add to, and how
-        much of the signal's left end is still to be cut off."""
+        """A transposed convolution; kept are the sum that the next inputs still add to and, as a
+        length without channels, how much of the signal's left end is still to be cut off."""
         (kernel,), (rate,) = up.kernel_size, up.stride
         pad = int(up.padding[0])
-        over = self._kept_or(x.new_zeros(len(x), up.out_channels, kernel - rate))
-        cut = int(self._kept_or(torch.tensor(pad), 1))
+        over = self._held(x, up.out_channels, kernel - rate)
+        cut = self._held(x, 0, pad, 1).shape[2]
         made = over[:, :, :0]
         if x.shape[2]:
             whole = F.conv_transpose1d(x, up.weight, None, rate)
@@ -98,14 +98,14 @@ class Walk:
             made, over = torch.split(whole, [x.shape[2] * rate, kernel - rate], 2)
         if self.last:
             made = torch.cat([made, over], 2)
-        self.kept += [over, torch.tensor(max(0, cut - made.shape[2]))]
+        self.kept += [over, x.new_empty(len(x), 0, max(0, cut - made.shape[2]))]
         made = made[:, :, cut : made.shape[2] - (pad if self.last else 0)]
         assert up.bias is not None
         return made + up.bias[:, None]
 
     def _sum(self, *streams: Tensor) -> Tensor:
         """Their sum, as far as each of them has come; what is ahead is kept."""
-        kept = [self._kept_or(part[:, :, :0], i) for i, part in enumerate(streams)]
+        kept = [self._held(part, part.shape[1], 0, i) for i, part in enumerate(streams)]
         waiting = [*zip(kept, streams, strict=True)]
         n = min(old.shape[2] + new.shape[2] for old, new in waiting)
         total: Tensor | None = None
@@ -120,6 +120,8 @@ class Walk:
         assert total is not None, "a sum has at least one part"
         return total
 
-    def _kept_or(self, first: Tensor, ahead: int = 0) -> Tensor:
-        """What this layer kept of the part before, `first` at the start."""
-        return first if self.before is None else self.before[len(self.kept) + ahead]
+    def _held(self, x: Tensor, channels: int, first: int, ahead: int = 0) -> Tensor:
+        """What this layer kept of the part before, `first` zeros at the start."""
+        if self.before is None:
+            return x.new_zeros(len(x), channels, first)
+        return self.before[len(self.kept) + ahead]

@@ -12,9 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from core.content.precision import content_in_precision
 from core.diff_svc.converter import ForeignConverter, LiveVoices, MelStream
 from core.diff_svc.place import Elsewhere, find_device, place
+from core.diffusion.precision import in_precision
 from core.errors import ConfigError
+from core.int8 import snr_db
 from tests.core.diff_svc.test_diff_svc_live import HOP, STREAM, speechlike, voice
 from tests.core.diffusion.test_replay import Recorder
 
@@ -70,6 +73,66 @@ def test_a_recorded_diffusion_says_the_same(voice: LiveVoices, steps: list[int])
         said.append(np.concatenate(parts))
     assert record.replayed >= 1
     np.testing.assert_allclose(said[1], said[0], atol=1e-5)
+
+
+def test_a_recorded_content_encoder_says_the_same(voice: LiveVoices) -> None:
+    """Windows waver by a unit; long ones, of files, are not recorded."""
+    wave, record = speechlike(40 * 6 * HOP), Recorder()
+    wanted = ForeignConverter(voice, STREAM).push(wave)
+    assert voice.content is not None
+    voice.content = Elsewhere(voice.content, torch.device("cpu"), record)
+    np.testing.assert_array_equal(ForeignConverter(voice, STREAM).push(wave), wanted)
+    assert record.recorded <= 4
+    assert record.replayed >= 20
+    recorded = record.recorded
+    for _ in range(4):
+        voice.units(torch.zeros(1, 5 * 16_000))
+    assert record.recorded == recorded
+
+
+def on_a_card(inner: LiveVoices) -> LiveVoices:
+    """In half precision where a card is faster in it."""
+    card, content = torch.device("cuda"), inner.content
+    assert content is not None
+    inner.diffusion.to(card)
+    inner.diffusion.denoise_fn = in_precision(inner.diffusion.denoise_fn)
+    inner.content = content_in_precision(content.to(card))
+    place(inner, card)
+    return inner
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+def test_a_card_says_what_a_processor_says(voice: LiveVoices) -> None:
+    wave = speechlike(40 * 6 * HOP)
+    wanted = ForeignConverter(voice, STREAM).push(wave)
+    made = ForeignConverter(on_a_card(voice), STREAM)
+    assert isinstance(voice.content, Elsewhere)
+    got = made.push(wave)
+    assert snr_db(torch.from_numpy(wanted), torch.from_numpy(got)) > 25
+    for replayed in (voice.content._replayed, made._mels._walk):
+        assert any(recording.replay for recording in replayed._recordings.values())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@torch.inference_mode()
+def test_a_card_replays_content(voice: LiveVoices) -> None:
+    wave, content = torch.from_numpy(speechlike(16_000))[None], voice.content
+    assert content is not None
+    wanted = content(wave)
+    on_a_card(voice)
+    for _ in range(5):
+        assert snr_db(wanted, voice.units(wave)) > 25
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+def test_a_card_replays_the_diffusion(voice: LiveVoices) -> None:
+    wave, said = speechlike(12 * 6 * HOP), []
+    voice.diffusion.to("cuda")
+    for record in (Recorder(), None):  # one that runs as it is; the card's own
+        converter = ForeignConverter(voice, STREAM)
+        converter._mels = MelStream(voice, STREAM, record)
+        said.append(converter.push(wave))
+    np.testing.assert_allclose(said[1], said[0], atol=1e-4)
 
 
 def test_a_device_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

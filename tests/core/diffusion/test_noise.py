@@ -46,6 +46,16 @@ def test_writing_to_the_result_leaves_the_tape_alone() -> None:
     assert torch.equal(tape.frames(0, 8), before)
 
 
+def test_what_is_prepared_is_found_and_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, tape = NoiseTape(0, 4).frames(5, SPAN), NoiseTape(0, 4)
+    tape.prepare(5, SPAN)
+    tape.prepare(5, 20)
+    assert torch.equal(tape.frames(5, SPAN), wanted)
+    tape.prepare(SPAN, 20)
+    monkeypatch.delattr(NoiseTape, "_make_chunk")
+    tape.frames(SPAN, 20)
+
+
 def test_values_are_pinned() -> None:
     """A changed tape changes every rendering: let it not happen unnoticed."""
     values = NoiseTape(0, 2).frames(0, 2)[0]

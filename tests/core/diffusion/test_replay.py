@@ -80,6 +80,38 @@ def test_what_cannot_be_recorded_goes_on_as_it_is(caplog: pytest.LogCaptureFixtu
     assert caplog.text.count("this card records no networks") == 1
 
 
+def test_a_few_lengths_in_turn_are_recorded_and_old_ones_forgotten() -> None:
+    record, plain, summed = Recorder(), Sum(), Sum()
+    replayed = Replayed(record)
+    for length in (9, 8, 7, 6, *[3, 4, 3, 5] * 3, 9, 9):
+        x, y = torch.randn(length), torch.randn(length)
+        torch.testing.assert_close(replayed(summed, x, y), plain(x, y))
+    assert (record.recorded, record.replayed) == (3, 6)
+    assert len(replayed._recordings) == 4
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@torch.inference_mode()
+def test_a_card_replays_state_and_goes_on_after_what_it_cannot_record() -> None:
+    card = torch.device("cuda")
+    total, plain = torch.zeros(2, device=card), Sum()
+
+    def sums(x: Tensor, y: Tensor) -> Tensor:
+        total.add_(x[:2])
+        return total + y[:2]
+
+    def waits(x: Tensor) -> Tensor:
+        return x * float(x.sum())
+
+    replayed, refused = Replayed(recorder(card)), Replayed(recorder(card))
+    for _ in range(6):
+        x, y = torch.randn(3), torch.randn(3)
+        torch.testing.assert_close(replayed(sums, x.to(card), y.to(card)).cpu(), plain(x, y))
+        torch.testing.assert_close(refused(waits, x.to(card)).cpu(), x * x.sum())
+    assert replayed.records
+    assert not refused.records
+
+
 def test_only_cards_record() -> None:
     assert recorder(torch.device("cpu")) is None
     assert recorder(torch.device("cuda")) is not None

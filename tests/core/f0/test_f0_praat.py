@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.f0.praat import PraatConfig, praat_f0, praat_pitch
+from core.f0.praat import PraatConfig, _interpolate, _refine, praat_f0, praat_pitch
 from tests.golden import GOLDEN, arrays, cases, needs_golden
 
 CONFIG = PraatConfig(50.0, 1100.0)
@@ -47,3 +47,18 @@ def test_noise_silence_and_stubs_have_none() -> None:
     assert not praat_pitch(np.zeros(22_050, np.float32), 44_100, 512, CONFIG).any()
     assert len(praat_pitch(noise[:2000], 44_100, 512, CONFIG)) == 0
     assert praat_f0(noise[:2000], 44_100, 512, 3, CONFIG).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("length", [400, 60])
+def test_a_peak_is_where_the_interpolated_curve_is_highest(length: int) -> None:
+    """Near the ends of short rows fewer samples count."""
+    noise = np.random.default_rng(0).standard_normal((6, length))
+    y = np.stack([np.convolve(row, np.hanning(7), "same") for row in noise])
+    rows, peaks = np.nonzero((y[:, 3:-3] > y[:, 2:-4]) & (y[:, 3:-3] >= y[:, 4:-2]))
+    peaks += 3
+    places, highs = _refine(y, rows, peaks)
+    around = peaks[:, None] + np.linspace(-1.0, 1.0, 2001)
+    curve = _interpolate(y, rows, around, 70)
+    assert (highs >= curve.max(1) - 1e-9).all()
+    assert (highs <= curve.max(1) + 1e-4).all()
+    np.testing.assert_allclose(highs, _interpolate(y, rows, places[:, None], 70)[:, 0], atol=1e-9)

@@ -11,6 +11,7 @@ from torch import Tensor
 from core.vocoder import nsf_stream
 from core.vocoder.nsf_hifigan import NsfHifiGan
 from core.vocoder.nsf_stream import NsfState, StreamingNsf
+from tests.core.diffusion.test_replay import Recorder
 from tests.core.vocoder.test_nsf_hifigan import small, sung
 from tests.toy import BLOCKS, cut
 
@@ -129,3 +130,42 @@ def test_unvoiced_frames_may_keep_their_f0() -> None:
     voiced = f0 > 0
     held = torch.where(voiced, f0, 200.0)
     torch.testing.assert_close(vocoder(mel, held, voiced)[0], vocoder(mel, f0)[0])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recorded_stream_says_the_same(kind: str) -> None:
+    """Two streams in turn, of blocks that are mostly of one length."""
+    record = Recorder()
+    vocoder = StreamingNsf(small(**KINDS[kind]), record=record)
+    plain = StreamingNsf(vocoder.vocoder)
+    sounds = [sung(FRAMES, batch=2), [part.flip(-1) for part in sung(FRAMES, batch=2)]]
+    states: list[NsfState | None] = [None, None]
+    said: list[list[Tensor]] = [[], []]
+    at = 0
+    for size in [4, 4, 4, 4, 4, 4, 3, 1, 4, 4, 4, 4]:
+        for i, (mel, f0) in enumerate(sounds):
+            told = mel[..., at : at + size], f0[:, at : at + size]
+            wave, states[i] = vocoder(*told, state=states[i])
+            said[i].append(wave)
+        at += size
+    assert record.replayed >= 6
+    for (mel, f0), parts, state in zip(sounds, said, states, strict=True):
+        assert state is not None
+        got = torch.cat([*parts, vocoder.finish(state)], 1)[:, vocoder.latency :]
+        wanted = streamed(plain, mel, f0, [FRAMES])
+        assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_replays_the_stream(kind: str) -> None:
+    """Its convolutions may round to TF32."""
+    model = small(**KINDS[kind])
+    mel, f0 = sung(FRAMES)
+    wanted = streamed(StreamingNsf(model), mel, f0, [FRAMES])
+    vocoder = StreamingNsf(model.to("cuda"))
+    got = streamed(vocoder, mel, f0, [4] * (FRAMES // 4))
+    assert any(recording.replay for recording in vocoder._replayed._recordings.values())
+    assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-2
