@@ -20,9 +20,9 @@ from core.mel import hz_to_mel, mel_filters, mel_to_hz
 
 _TAIL_SECONDS = 0.4  # of a room; the rest lies 40 dB and more under the voice
 _POOL_FRAMES = 1024  # of white noise, to cut from
-_ACTIVE = 0.1  # of the mean power: what is softer is a pause
+ACTIVE = 0.1  # of the mean power: what is softer is a pause
 _TOP_HZ = 8000.0  # loudness and noise are compared below, where every corpus has sound
-_ROOM, _TELEPHONE, _PRESSED, _CLIPPED = 0.3, 0.12, 0.15, 0.1  # shares of the crops
+ROOM, TELEPHONE, PRESSED, CLIPPED = 0.3, 0.12, 0.15, 0.1  # shares of the crops
 
 
 class SpectralAugment:
@@ -76,7 +76,7 @@ class SpectralAugment:
             return [int(b) for b in drawn.nonzero()[:, 0]]
 
         speech = power.clone()
-        for b in some(_ROOM):
+        for b in some(ROOM):
             room = self.rooms[int(torch.randint(len(self.rooms), (1,), generator=generator))]
             speech[b] *= room[0]
             for k in range(1, min(len(room), frames)):  # convolution over time, in each bin
@@ -86,17 +86,17 @@ class SpectralAugment:
         curve_db = uniform(-4, 4, batch, 5) @ waves
         colour = 10 ** (curve_db / 10)  # (B, bins)
         noise_colour = torch.ones(batch, bins)
-        for b in some(_TELEPHONE):  # and what it hears around, or what is heard around it
+        for b in some(TELEPHONE):  # and what it hears around, or what is heard around it
             edge_hz, fall = float(uniform(3200, 4100, 1)), float(uniform(100, 400, 1))
             limit = torch.sigmoid((edge_hz - self.hz) / fall * 4)
             colour[b] *= limit
             if uniform(0, 1, 1) < 0.7:
                 noise_colour[b] = limit
         speech *= colour[:, None]
-        for b in some(_PRESSED):  # a compressor, without its attack and release
+        for b in some(PRESSED):  # a compressor, without its attack and release
             loudness = speech[b].mean(1, keepdim=True) + 1e-12
             speech[b] *= (loudness / loudness.mean()) ** -float(uniform(0.1, 0.4, 1))
-        for b in some(_CLIPPED):  # overload: broadband, as strong as the frame
+        for b in some(CLIPPED):  # overload: broadband, as strong as the frame
             shape = 1 / (1 + self.hz / 1000)
             shape = shape / shape.mean() * 10 ** (-float(uniform(8, 25, 1)) / 10)
             speech[b] += speech[b].mean(1, keepdim=True) * shape
@@ -126,7 +126,7 @@ class SpectralAugment:
     def _active(self, power: Tensor) -> Tensor:
         """(B, T, bins) -> mean summed power of the frames that are no pause, (B,)."""
         loudness = power[..., : self.top].sum(-1)
-        active = (loudness > _ACTIVE * loudness.mean(1, keepdim=True)).float()
+        active = (loudness > ACTIVE * loudness.mean(1, keepdim=True)).float()
         return (loudness * active).sum(1) / active.sum(1).clamp(min=1)
 
     def _noise(self, crops: Tensor, generator: torch.Generator) -> Tensor:

@@ -57,7 +57,8 @@ class Item:
 
 def log_power(encoder: PhoneticEncoder, wave: NDArray[np.float32]) -> Tensor:
     """Log power spectra (frames, bins) in half precision, so that a corpus fits in memory."""
-    windows = frame_wave(torch.from_numpy(wave)[None], encoder.config.n_fft, encoder.hop_length)
+    heard = torch.from_numpy(wave)[None].to(encoder.window.device)
+    windows = frame_wave(heard, encoder.config.n_fft, encoder.hop_length)
     return torch.log(encoder.power(windows)[0] + _LOG_FLOOR).half()
 
 
