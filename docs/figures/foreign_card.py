@@ -160,7 +160,8 @@ def main() -> None:
     for way, wave in zip(ways, heard, strict=True):
         beside = f"{'with' if way else 'without'} recordings, from the processor in fp32"
         print(f"{snr_db(wanted, wave):6.1f} dB {beside}")
-    print(f"{snr_db(heard[0], heard[-1]):6.1f} dB from without recordings to with them")
+    if len(heard) > 1:
+        print(f"{snr_db(heard[0], heard[1]):6.1f} dB from without recordings to with them")
 
 
 if __name__ == "__main__":
