@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 def taught(spectra: Spectra, disguise: Disguise, folds: int, minutes: float, apart: str) -> Tensor:
     """Soft labels (frames, phones) of cross-fitted teachers; zero where none was asked.
 
-    Speakers whose names begin with `apart` are dealt out over the folds. Recordings without labels
-    get the mean of all teachers.
+    Speakers whose names begin with `apart` are dealt out over the folds. Others' recordings without
+    labels get the mean of all teachers.
     """
     arpabet = list(INVENTORIES).index("arpabet")
     checked = (spectra.weight == 0) & (spectra.inventory == arpabet)
@@ -50,6 +50,7 @@ def taught(spectra: Spectra, disguise: Disguise, folds: int, minutes: float, apa
     )
     names = sorted(name for name in spectra.speakers if name.startswith(apart))
     order = np.random.default_rng(1).permutation(names)
+    common = torch.nonzero((spectra.inventory < 0) & ~spectra.of(names))[:, 0].tolist()
     for fold in range(folds):
         torch.manual_seed(fold)
         without = spectra.of([str(name) for name in order[fold::folds]])
@@ -58,8 +59,7 @@ def taught(spectra: Spectra, disguise: Disguise, folds: int, minutes: float, apa
         held = torch.nonzero(without & ~checked)[:, 0].tolist()
         for i, said in soft_labels(teacher, spectra, disguise, held, _WARPS).items():
             soft[spectra.span(i)] = said
-        unlabelled = torch.nonzero((spectra.inventory < 0) & ~without)[:, 0].tolist()
-        for i, said in soft_labels(teacher, spectra, disguise, unlabelled).items():
+        for i, said in soft_labels(teacher, spectra, disguise, common).items():
             soft[spectra.span(i)] += said / folds
         strangers = soft_labels(teacher, spectra, disguise, torch.nonzero(checked)[:, 0].tolist())
         log.info("teacher %d: %d steps, %.4f right", fold, steps, right(spectra, strangers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -154,8 +155,12 @@ def test_each_speaker_is_told_by_one_who_never_heard_them(
 
     monkeypatch.setattr("offline.distil.__main__.train_teacher", untrained)
     monkeypatch.setattr("offline.distil.__main__.Teacher", lambda n: Teacher(n, 64, 1))
+    unlabelled = spectra.inventory.clone()
+    unlabelled[torch.nonzero(spectra.of(["low"]))[0]] = -1
+    spectra = replace(spectra, inventory=unlabelled)
     soft = taught(spectra, disguise, 2, 1.0, "low")
     assert len(learned) == 2
+    assert float(soft.float().sum(-1).max()) < 1.01, "one opinion of each frame"
     both = spectra.of(["low"])
     assert int((learned[0] & both).sum()) + int((learned[1] & both).sum()) == int(both.sum())
     for recording in torch.nonzero(both)[:, 0].tolist():
