@@ -246,14 +246,8 @@ def _interpolate(y: Array, rows: NDArray[np.int64], places: Array, depth: int) -
     left = np.floor(places).astype(np.int64)
     away = places - left
     reach = np.minimum(np.minimum(depth, left + 1), y.shape[1] - 1 - left)
-    if (away == away[:1]).all() and (reach == reach[:1]).all():
-        weights = _sinc(away[:1], reach[:1], depth)
-    else:
-        weights = _sinc(away, reach, depth)
-    missing = depth - int(reach.min(initial=min(depth, y.shape[1] // 2)))
-    beside = np.pad(y, ((0, 0), (missing, missing))) if missing else y
-    windows = np.lib.stride_tricks.sliding_window_view(beside, 2 * depth, axis=1)
-    heard = windows[rows[:, None], left + 1 - depth + missing]
+    index = np.clip(left[..., None] + np.arange(1 - depth, depth + 1), 0, y.shape[1] - 1)
+    heard, weights = y[rows[:, None, None], index], _sinc(away, reach, depth)
     values: Array = np.einsum("nkw,nkw->nk", heard, weights)
     return values
 

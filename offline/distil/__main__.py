@@ -43,8 +43,6 @@ def taught(spectra: Spectra, disguise: Disguise, folds: int, minutes: float, apa
     Speakers whose names begin with `apart` are dealt out over the folds. Others' recordings without
     labels get the mean of all teachers.
     """
-    arpabet = list(INVENTORIES).index("arpabet")
-    checked = (spectra.weight == 0) & (spectra.inventory == arpabet)
     soft = torch.zeros(
         len(spectra.power), len(INVENTORIES["arpabet"]), dtype=torch.half, device=spectra.device
     )
@@ -56,12 +54,12 @@ def taught(spectra: Spectra, disguise: Disguise, folds: int, minutes: float, apa
         without = spectra.of([str(name) for name in order[fold::folds]])
         teacher = Teacher(disguise.encoder.config.n_bands).to(spectra.device)
         steps = train_teacher(teacher, spectra, disguise, without, minutes / folds)
-        held = torch.nonzero(without & ~checked)[:, 0].tolist()
+        held = torch.nonzero(without & (spectra.weight > 0))[:, 0].tolist()
         for i, said in soft_labels(teacher, spectra, disguise, held, _WARPS).items():
             soft[spectra.span(i)] = said
         for i, said in soft_labels(teacher, spectra, disguise, common).items():
             soft[spectra.span(i)] += said / folds
-        strangers = soft_labels(teacher, spectra, disguise, torch.nonzero(checked)[:, 0].tolist())
+        strangers = soft_labels(teacher, spectra, disguise, spectra.checked)
         log.info("teacher %d: %d steps, %.4f right", fold, steps, right(spectra, strangers))
     return soft
 
@@ -82,10 +80,8 @@ def heard_right(
     encoder: PhoneticEncoder, spectra: Spectra, disguise: Disguise, delay: int
 ) -> float:
     """As `right`, of the streaming encoder, on the recordings that weigh nothing."""
-    arpabet = list(INVENTORIES).index("arpabet")
-    checked = (spectra.weight == 0) & (spectra.inventory == arpabet)
     said = {}
-    for i in torch.nonzero(checked)[:, 0].tolist():
+    for i in spectra.checked:
         power = spectra.power[spectra.span(i)].float().exp()
         padded = torch.nn.functional.pad(power, (0, 0, 0, delay), value=1e-10)
         bands = disguise.bands(padded[None], warped=False)

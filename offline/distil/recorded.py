@@ -50,7 +50,7 @@ class Descent:
     anybody waiting for a value."""
 
     def __init__(self, weights: list[nn.Parameter], decay: float, device: torch.device) -> None:
-        card = device.type == "cuda"
+        self._card = card = device.type == "cuda"
         self._weights, self._rate = weights, torch.zeros((), device=device)
         self._adam = torch.optim.AdamW(
             weights,
@@ -84,8 +84,11 @@ class Descent:
         """Down this loss; most: norm of the gradient."""
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._weights, most)
-        self._broken.copy_((~norm.isfinite()).float())
-        self._adam.step()
+        if self._card:
+            self._broken.copy_((~norm.isfinite()).float())
+            self._adam.step()
+        elif norm.isfinite():
+            self._adam.step()
 
 
 class Average:

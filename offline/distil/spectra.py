@@ -99,6 +99,12 @@ class Spectra:
         """Where all of it lies."""
         return self.power.device
 
+    @property
+    def checked(self) -> list[int]:
+        """Recordings that nobody learns from and whose phones are known."""
+        known = self.inventory == list(INVENTORIES).index("arpabet")
+        return torch.nonzero((self.weight == 0) & known)[:, 0].tolist()
+
     def of(self, speakers: Sequence[str]) -> Tensor:
         """Which recordings are theirs, bool (recordings,)."""
         own = torch.tensor([name in speakers for name in self.speakers], device=self.device)

@@ -8,7 +8,6 @@ vector for the speaker the crop's envelope.
 from __future__ import annotations
 
 import copy
-import math
 import random
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from offline.distil.disguise import Disguise
 from offline.distil.recorded import Average, Descent, Recorded
 from offline.distil.spectra import Crops, Spectra
 from offline.distil.teacher import learning_rate, misnamed
+from offline.tasks.content import cepstral_cosines, loud_frames
 
 _FRAMES, _BATCH = 192, 48
 _RATE, _DECAY, _AVERAGED, _DROPOUT = 1e-3, 0.01, 0.999, 0.05
@@ -33,8 +33,6 @@ _SOFT = 0.6  # share of the teachers' opinion where there is a text, too
 _SMOOTHING = 0.05  # of texts alone
 _UNTOLD = 0.5  # weight of frames without a text
 _IPA, _ALIKE, _ENVELOPE, _ANCHOR, _DISGUISED_ANCHOR = 0.15, 0.5, 0.3, 2.0, 0.3
-_CEPSTRA = 20  # of the bands: the envelope without the harmonics
-_QUIET = 2.0  # scaled band units under a crop's loudest frame
 FIGURES = ("phones", "alike", "envelope", "anchor")
 
 
@@ -61,15 +59,13 @@ class Lessons:
         for layer in student.modules():
             if isinstance(layer, nn.Dropout):
                 layer.p = _DROPOUT
+        self.cosines = cepstral_cosines(config.n_bands).to(device)
         self.speaker = nn.Embedding(len(spectra.speakers), 64).to(device)
         self.ipa = nn.Linear(config.dim, len(INVENTORIES["ipa"])).to(device)
         self.envelope = nn.Sequential(
-            nn.Linear(config.dim + 64, 256), nn.GELU(), nn.Linear(256, _CEPSTRA - 1)
+            nn.Linear(config.dim + 64, 256), nn.GELU(), nn.Linear(256, len(self.cosines))
         ).to(device)
-        k, n = torch.arange(1, _CEPSTRA)[:, None], torch.arange(config.n_bands)[None]
-        cosines = torch.cos(math.pi * k * (n + 0.5) / config.n_bands) / config.n_bands
-        self.cosines = cosines.to(device)
-        self.scale = torch.ones(_CEPSTRA - 1, device=device)
+        self.scale = torch.ones(len(self.cosines), device=device)
         crops = spectra.draw(spectra.weight, 256, _FRAMES)
         cepstra, loud = self._cepstra(disguise.bands(spectra.heard(crops), warped=False))
         self.scale = cepstra[loud].std(0)
@@ -129,9 +125,7 @@ class Lessons:
 
     def _cepstra(self, bands: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled cepstra without the level (B, T, C) and the frames heard (B, T)."""
-        level = bands.mean(-1)
-        loud = level > level.amax(1, keepdim=True) - _QUIET
-        return bands @ self.cosines.T / self.scale, loud
+        return bands @ self.cosines.T / self.scale, loud_frames(bands)
 
 
 def train_student(

@@ -55,6 +55,18 @@ class Item:
     speaker: int
 
 
+def cepstral_cosines(bands: int) -> Tensor:
+    """(C, bands): from bands to the cepstra of an envelope, without the level."""
+    k, n = torch.arange(1, _CEPSTRA)[:, None], torch.arange(bands)[None]
+    return torch.cos(math.pi * k * (n + 0.5) / bands) / bands
+
+
+def loud_frames(bands: Tensor) -> Tensor:
+    """Bands (B, T, n) -> which frames are speech rather than pause, bool (B, T)."""
+    level = bands.mean(-1)
+    return level > level.amax(1, keepdim=True) - _QUIET
+
+
 def log_power(encoder: PhoneticEncoder, wave: NDArray[np.float32]) -> Tensor:
     """Log power spectra (frames, bins) in half precision, so that a corpus fits in memory."""
     heard = torch.from_numpy(wave)[None].to(encoder.window.device)
@@ -136,9 +148,8 @@ class ContentTask:
         self.network = ContentNetwork(encoder, len(speakers))
         rooms = load_rooms(noise / "rir", audio, config.n_fft) if noise else ()
         self.augment = SpectralAugment(audio, config, load_noises(encoder, noise), rooms=rooms)
-        k, n = torch.arange(1, _CEPSTRA)[:, None], torch.arange(config.n_bands)[None]
-        self.cosines = torch.cos(math.pi * k * (n + 0.5) / config.n_bands) / config.n_bands
-        self.scale = torch.ones(_CEPSTRA - 1)
+        self.cosines = cepstral_cosines(config.n_bands)
+        self.scale = torch.ones(len(self.cosines))
         generator = torch.Generator().manual_seed(0)
         sample = [self._cepstra(*self._views(1, generator)[::2]) for _ in range(100)]
         self.scale = torch.cat([c[heard] for c, heard in sample]).std(0)
@@ -258,9 +269,7 @@ class ContentTask:
 
     def _cepstra(self, power: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
         """Bands (B, T, n) -> scaled cepstra without the level (B, T, C) and the frames heard."""
-        level = bands.mean(-1)
-        loud = level > level.amax(1, keepdim=True) - _QUIET
-        return bands @ self.cosines.T / self.scale, loud
+        return bands @ self.cosines.T / self.scale, loud_frames(bands)
 
 
 def load_noises(encoder: PhoneticEncoder, folder: Path | None) -> list[Tensor]:

@@ -206,6 +206,15 @@ def test_a_descent_steps_and_an_average_follows() -> None:
     assert 0 < float(followed) < float(moved)
 
 
+def test_a_broken_gradient_moves_nothing() -> None:
+    layer = torch.nn.Linear(2, 1)
+    descent = Descent([*layer.parameters()], 0.1, CPU)
+    descent.rate, before = 0.1, layer.weight.detach().clone()
+    descent.begin()
+    descent.step(layer(torch.full((1, 2), torch.nan)).sum())
+    assert torch.equal(layer.weight, before)
+
+
 def test_without_a_card_a_step_is_taken_as_it_is() -> None:
     steps = Recorded(lambda: torch.tensor(1.0), CPU)
     assert float(steps()) == 1.0

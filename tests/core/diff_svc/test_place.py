@@ -101,7 +101,7 @@ def on_a_card(inner: LiveVoices) -> LiveVoices:
     return inner
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@pytest.mark.gpu
 def test_a_card_says_what_a_processor_says(voice: LiveVoices) -> None:
     wave = speechlike(40 * 6 * HOP)
     wanted = ForeignConverter(voice, STREAM).push(wave)
@@ -113,7 +113,7 @@ def test_a_card_says_what_a_processor_says(voice: LiveVoices) -> None:
         assert any(recording.replay for recording in replayed._recordings.values())
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@pytest.mark.gpu
 @torch.inference_mode()
 def test_a_card_replays_content(voice: LiveVoices) -> None:
     wave, content = torch.from_numpy(speechlike(16_000))[None], voice.content
@@ -124,7 +124,7 @@ def test_a_card_replays_content(voice: LiveVoices) -> None:
         assert snr_db(wanted, voice.units(wave)) > 25
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@pytest.mark.gpu
 def test_a_card_replays_the_diffusion(voice: LiveVoices) -> None:
     wave, said = speechlike(12 * 6 * HOP), []
     voice.diffusion.to("cuda")

@@ -90,7 +90,7 @@ def test_a_few_lengths_in_turn_are_recorded_and_old_ones_forgotten() -> None:
     assert len(replayed._recordings) == 4
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@pytest.mark.gpu
 @torch.inference_mode()
 def test_a_card_replays_state_and_goes_on_after_what_it_cannot_record() -> None:
     card = torch.device("cuda")

@@ -157,7 +157,7 @@ def test_a_recorded_stream_says_the_same(kind: str) -> None:
         assert float((got - wanted).abs().max() / wanted.abs().max()) < 1e-5
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card")
+@pytest.mark.gpu
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_card_replays_the_stream(kind: str) -> None:
