@@ -76,6 +76,12 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.addmm(bias[:, None], weight, flat.t()).t().view(*rows, len(weight))
 
 
+def _gelu(x: Tensor) -> Tensor:
+    """gelu of (B, T, C). Transposed, few rows pass by oneDNN, which costs more than it computes."""
+    few = x.numel() <= _FEW_ROWS_PACKED * x.shape[-1]
+    return F.gelu(x.mT).mT if few else F.gelu(x)
+
+
 class HalvedLinear(Linear):
     """A Linear whose weight may stay in half precision, as files have it, for half the memory.
 
@@ -151,7 +157,6 @@ class ResidualStack(nn.Module):
         states: list[ConvState] = []
         for i, (norm, conv, mix) in enumerate(zip(self.norms, self.convs, self.mixes, strict=True)):
             y, kept = conv(norm(x), None if state is None else state[i])
-            y = F.gelu(y)
-            x = x + mix(self.dropout(y) if self.training else y)
+            x = x + mix(self.dropout(_gelu(y)))
             states.append(kept)
         return x, states

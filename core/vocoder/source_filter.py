@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.config import AudioConfig, MelConfig, VocoderConfig
 from core.diffusion.noise import NoiseTape
@@ -140,15 +141,15 @@ class SourceFilter(nn.Module):
         x = torch.cat([(frame_mel - _MEL_CENTRE) / _MEL_SCALE, extra], -1)
         x, entry = self.entry(x, None if state is None else state.entry)
         x, convs = self.stack(x, None if state is None else state.convs)
-        heads = self.head(self.norm(x)).reshape(batch, 2 * frames, 3, self.bins)
+        heads = self.head(self.norm(x)).reshape(batch, frames, 2, 3, self.bins)
         wanted = frame_mel if tint is None else frame_mel + tint.transpose(1, 2)
         envelope = (wanted - self.level) @ self.from_mel  # (B, T, bins)
-        envelope = envelope.repeat_interleave(2, dim=1)[:, :, None]
-        log_gain = envelope + heads[:, :, (0, 2)]  # (B, 2T, 2, bins)
+        log_gain = envelope[:, :, None, None] + heads[..., ::2, :]  # (B, T, 2, 2, bins)
         cepstrum = torch.fft.irfft(log_gain, n=self.config.n_fft) * self.fold
         response = torch.fft.rfft(cepstrum)
-        turned = torch.stack([heads[:, :, 1], torch.zeros_like(heads[:, :, 1])], 2)
+        turned = F.pad(heads[..., 1:2, :], (0, 0, 0, 1))  # the pulses alone
         gains = torch.polar(torch.exp(response.real), response.imag + turned)
+        gains = gains.flatten(1, 2)  # (B, 2T, 2, bins)
         return gains.transpose(1, 2), entry, convs
 
 
