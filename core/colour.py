@@ -21,6 +21,8 @@ from core.config import Speaker
 from core.features import Conditions
 from core.mel import band_smoothing
 
+Array = NDArray[np.float64]
+
 LARGEST_OFFSET = 8.0
 """dB, either way, of any band."""
 
@@ -44,53 +46,52 @@ class AutoColour:
         self.known = len(known) == len(speakers)
         if not self.known:
             return
-        self._spectra = torch.tensor([s.spectrum_db for s in speakers], dtype=torch.float64)
-        self._levels = torch.tensor([s.level_db for s in speakers], dtype=torch.float64)
-        self._medians = torch.tensor([s.f0_median for s in speakers], dtype=torch.float64)
+        self._spectra = np.array([s.spectrum_db for s in speakers], dtype=np.float64)
+        self._levels = np.array([s.level_db for s in speakers], dtype=np.float64)
+        self._medians = np.array([s.f0_median for s in speakers], dtype=np.float64)
         window = np.hanning(2 * _SMOOTH_BANDS + 3)[1:-1]
-        self._smooth = torch.from_numpy(band_smoothing(bands, window))
+        self._smooth = band_smoothing(bands, window)
         self._kept = math.exp(-1 / (_MEMORY_SECONDS * frame_rate))
         self._trust = _TRUST_SECONDS * frame_rate
         self.reset()
 
     def reset(self) -> None:
         """Forgets who spoke."""
-        self._sums: dict[int, NDArray[np.float64]] = {}
+        self._sums: dict[int, Array] = {}
 
     def __call__(self, mel: Tensor, conditions: Conditions) -> Tensor:
         """The next frames: mel (B, M, T), and what the denoiser was told of them -> (B, M, T)."""
         if not self.known:
             return torch.zeros_like(mel)
-        tints = [self._tint(i, mel[i].double(), conditions) for i in range(len(mel))]
-        return (_NEPERS * torch.stack(tints)).to(mel)
+        tints = [self._tint(i, mel[i].double().numpy(), conditions) for i in range(len(mel))]
+        return (_NEPERS * torch.from_numpy(np.stack(tints))).to(mel)
 
-    def _tint(self, i: int, mel: Tensor, conditions: Conditions) -> Tensor:
+    def _tint(self, i: int, mel: Array, conditions: Conditions) -> Array:
         """Of the batch's voice i, mel (M, T) -> dB (M, T)."""
-        weights = conditions.speaker[i].double()
+        weights = conditions.speaker[i].double().numpy()
         own = self._spectra.T @ weights  # (M, T), dB
-        level = conditions.loudness[i].double() - self._levels @ weights
+        level = conditions.loudness[i].double().numpy() - self._levels @ weights
         highest = _HIGHEST_PITCH * (self._medians @ weights)
-        sung = conditions.voiced[i] & (conditions.f0[i].double() > highest)
-        ratio = torch.exp(2 * mel - 2 * _NEPERS * own)
+        sung = conditions.voiced[i].numpy() & (conditions.f0[i].double().numpy() > highest)
+        ratio = np.exp(2 * mel - 2 * _NEPERS * own)
         off = self._followed(i, ratio, (level > -SPEECH_DB) & ~sung)
-        share = torch.exp(2 * _NEPERS * own)
+        share = np.exp(2 * _NEPERS * own)
         loudest = (share * off).sum(0) / share.sum(0)
-        offset = -10 * self._smooth @ torch.log10(off / loudest)
-        present = ((level + SPEECH_DB) / _HUSH_DB + 1).clamp(0, 1)
-        return torch.where(offset > 0, offset * present, offset).clamp(
-            -LARGEST_OFFSET, LARGEST_OFFSET
-        )
+        offset = -10 * self._smooth @ np.log10(off / loudest)
+        present = ((level + SPEECH_DB) / _HUSH_DB + 1).clip(0, 1)
+        offset = np.where(offset > 0, offset * present, offset)
+        hushed: Array = np.clip(offset, -LARGEST_OFFSET, LARGEST_OFFSET)
+        return hushed
 
-    def _followed(self, i: int, ratio: Tensor, speech: Tensor) -> Tensor:
+    def _followed(self, i: int, ratio: Array, speech: NDArray[np.bool_]) -> Array:
         """Power ratios (M, T) of voice i -> their sum over the speech until each frame, (M, T)."""
         sums = self._sums.get(i, np.zeros((len(ratio), 1)))
         if speech.any():
-            heard = ratio[:, speech].numpy()
+            heard = ratio[:, speech]
             more, _ = lfilter([1.0], [1.0, -self._kept], heard, axis=1, zi=self._kept * sums)
             sums = np.concatenate([sums, more], 1)
             self._sums[i] = sums[:, -1:]
-        at = torch.from_numpy(sums)[:, speech.cumsum(0)]
-        return at + self._trust
+        return sums[:, speech.cumsum()] + self._trust
 
 
 def speech_spectrum(mel: Tensor, loudness: Tensor, level_db: float) -> tuple[float, ...]:

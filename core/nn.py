@@ -77,9 +77,9 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _gelu(x: Tensor) -> Tensor:
-    """gelu of (B, T, C). Transposed, few rows pass by oneDNN, which costs more than it computes."""
-    few = x.numel() <= _FEW_ROWS_PACKED * x.shape[-1]
-    return F.gelu(x.mT).mT if few else F.gelu(x)
+    """gelu of (..., T, C). Few rows go past oneDNN, where preparing costs more than computing."""
+    aside = x.is_contiguous() and x.numel() <= _FEW_ROWS_PACKED * x.shape[-1]
+    return F.gelu(x.mT).mT if aside else F.gelu(x)
 
 
 class HalvedLinear(Linear):
@@ -157,6 +157,7 @@ class ResidualStack(nn.Module):
         states: list[ConvState] = []
         for i, (norm, conv, mix) in enumerate(zip(self.norms, self.convs, self.mixes, strict=True)):
             y, kept = conv(norm(x), None if state is None else state[i])
-            x = x + mix(self.dropout(_gelu(y)))
+            y = _gelu(y)
+            x = x + mix(self.dropout(y) if self.training else y)
             states.append(kept)
         return x, states
