@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.config import StreamConfig, VoiceParams
 from core.errors import ConfigError
-from core.nn import pack_linears
+from core.packed import pack
 from core.pipeline import Synthesis, plan_for
 from core.voice import VoiceModel
 
@@ -29,7 +29,7 @@ class StreamingConverter:
         self.voice, self.stream = voice, stream or StreamConfig()
         self.params = params or VoiceParams()
         self.plan = plan_for(voice, self.stream)
-        pack_linears(voice)
+        pack(voice)
         self.sample_rate = voice.config.audio.sample_rate
         self.block = self.plan.block
         self.latency = self.plan.latency

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.nn import CausalConv1d, CentredConv1d, Linear, ResidualStack, pack_linears
+from core.nn import CausalConv1d, CentredConv1d, Linear, ResidualStack
 from tests.toy import BLOCKS, cut
 
 FRAMES, CHANNELS = 41, 6
@@ -117,37 +116,3 @@ def test_linear_gives_what_torch_gives(rows: tuple[int, ...]) -> None:
     layer = Linear(CHANNELS, 7)
     x = torch.randn(*rows, CHANNELS)
     torch.testing.assert_close(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("rows", [(1,), (3, 1), (1, 3), (2, 9), (2, 30), (0,)], ids=str)
-def test_packed_linear_gives_what_torch_gives(rows: tuple[int, ...]) -> None:
-    layer = halved_linear()
-    pack_linears(layer)
-    x = torch.randn(*rows, CHANNELS)
-    torch.testing.assert_close(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
-
-
-@torch.no_grad()
-def test_a_packed_linear_keeps_up_with_its_weight() -> None:
-    layer, x = halved_linear(), torch.randn(1, 3, CHANNELS)
-    pack_linears(layer)
-    for changed in (layer, copy.deepcopy(layer)):
-        changed.weight.mul_(2)
-        wanted = nn.functional.linear(x, changed.weight, changed.bias)
-        torch.testing.assert_close(changed(x), wanted)
-
-
-@torch.no_grad()
-def test_a_weight_finer_than_half_precision_is_not_rounded() -> None:
-    layer, x = Linear(CHANNELS, 7), torch.randn(1, 3, CHANNELS)
-    first = layer(x)
-    pack_linears(layer)
-    assert torch.equal(layer(x), first)
-
-
-def halved_linear() -> Linear:
-    torch.manual_seed(0)
-    layer = Linear(CHANNELS, 7)
-    layer.weight.data = layer.weight.data.half().float()
-    return layer
