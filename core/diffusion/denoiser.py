@@ -32,6 +32,15 @@ class Prepared(NamedTuple):
     ready: int | None = None
 
 
+class NoiseLevel(NamedTuple):
+    """What a noise level is to the network, `embedded`, and around it: factors (B, 1, 1)."""
+
+    c_in: Tensor
+    c_skip: Tensor
+    c_out: Tensor
+    embedded: Tensor
+
+
 class Preconditioned(nn.Module):
     """D(x, sigma) = m + c_skip (x - m) + c_out F(c_in (x - m), ln(sigma) / 4).
 
@@ -64,24 +73,31 @@ class Preconditioned(nn.Module):
         prior, biases, state = self.network.condition(conditions, state)
         return Prepared(prior.transpose(1, 2), biases), state
 
+    def level(self, sigma: float | Tensor, like: Tensor) -> NoiseLevel:
+        """sigma: a noise level, or (B,) of them. like: of the wanted type, where it is wanted."""
+        s = torch.as_tensor(sigma, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+        total = s.square() + self.sigma_data**2
+        return NoiseLevel(
+            total.rsqrt(),
+            self.sigma_data**2 / total,
+            s * self.sigma_data * total.rsqrt(),
+            self.network.embed(torch.log(s[:, 0]) / 4),
+        )
+
     def denoise(
         self,
         x: Tensor,
-        sigma: float | Tensor,
+        sigma: float | Tensor | NoiseLevel,
         prepared: Prepared,
         state: list[ConvState] | None = None,
     ) -> tuple[Tensor, list[ConvState]]:
         """x (B, M, T) at noise level sigma, or (B,) of them -> x0 (B, M, T) and the states."""
-        s = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).reshape(-1, 1, 1)
-        total = s.square() + self.sigma_data**2
+        level = sigma if isinstance(sigma, NoiseLevel) else self.level(sigma, x)
         away = x - prepared.prior
-        scaled = (away * total.rsqrt()).transpose(1, 2)
-        level = torch.log(s[:, 0]) / 4
+        scaled = (away * level.c_in).transpose(1, 2)
         _, biases, mask, ready = prepared
-        y, state = self.network(scaled, level, biases, state, mask, ready)
-        c_skip = self.sigma_data**2 / total
-        c_out = s * self.sigma_data * total.rsqrt()
-        return prepared.prior + c_skip * away + c_out * y.transpose(1, 2), state
+        y, state = self.network(scaled, level.embedded, biases, state, mask, ready)
+        return prepared.prior + level.c_skip * away + level.c_out * y.transpose(1, 2), state
 
     def loss(
         self, x0: Tensor, conditions: Conditions, sigma: Tensor, noise: Tensor, mask: Tensor
@@ -108,7 +124,8 @@ class StreamingDenoise:
     """`denoise(x, sigma)` for samplers, with one state per call of a block.
 
     A sampler that calls the denoiser K times a block is K causal networks in series: call k of
-    every block carries state k. `begin` takes the next block's conditions and rewinds.
+    every block carries state k. `begin` takes the next block's conditions and rewinds. What the
+    noise levels are to the network is made once: its weights stay as they are.
 
     A network that looks ahead is exact where all calls together have heard their future. So of each
     block the last `lookahead` frames are not `ready`: they are heard, and come again in front of
@@ -120,6 +137,7 @@ class StreamingDenoise:
         self.denoiser, self.lookahead = denoiser, lookahead
         self.frames = self.ready = 0
         self._states: list[list[ConvState]] = []
+        self._levels: dict[float, NoiseLevel] = {}
         self._condition_state: ConditionState | None = None
         self._prepared: Prepared | None = None
         self._waiting: Prepared | None = None
@@ -152,7 +170,9 @@ class StreamingDenoise:
         """x (B, M, T) of this block at noise level sigma -> x0."""
         assert self._prepared is not None, "begin(conditions) comes first"
         state = self._states[self._call] if self._call < len(self._states) else None
-        x0, state = self.denoiser.denoise(x, sigma, self._prepared, state)
+        if sigma not in self._levels:
+            self._levels[sigma] = self.denoiser.level(sigma, x)
+        x0, state = self.denoiser.denoise(x, self._levels[sigma], self._prepared, state)
         if self._call < len(self._states):
             self._states[self._call] = state
         else:

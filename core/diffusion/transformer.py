@@ -76,22 +76,26 @@ class AttentionNet(nn.Module):
         frequencies = torch.exp(torch.linspace(math.log(0.5), math.log(60.0), 32))
         self.register_buffer("frequencies", frequencies, persistent=False)
 
+    def embed(self, level: Tensor) -> Tensor:
+        """A noise level as ln(sigma) / 4, (B, 1) -> what each layer adds for it, (B, 1, -1)."""
+        angles = level * self.frequencies
+        made: Tensor = self.level(torch.cat([angles.sin(), angles.cos()], -1))
+        return made[:, None]
+
     def forward(
         self,
         x: Tensor,
-        level: Tensor,
+        embedded: Tensor,
         biases: Tensor,
         state: list[ConvState] | None = None,
         mask: Tensor | None = None,
         ready: int | None = None,
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states.
+        """x (B, T, M), a noise level of `embed`, biases of `condition` -> (B, T, M), states.
 
         mask, ready: for networks that look ahead.
         """
-        angles = level * self.frequencies
-        embedded = torch.cat([angles.sin(), angles.cos()], -1)
-        levels = self.level(embedded)[:, None].chunk(len(self.layers), -1)  # each (B, 1, C)
+        levels = embedded.chunk(len(self.layers), -1)  # each (B, 1, C)
         shifts = biases.chunk(len(self.layers), -1)  # each (B, T, C)
         x = self.entry(x)
         states: list[ConvState] = []

@@ -90,23 +90,27 @@ class WaveNet(nn.Module):
 
     frequencies: Tensor
 
+    def embed(self, level: Tensor) -> Tensor:
+        """A noise level as ln(sigma) / 4, (B, 1) -> what each layer adds for it, (B, 1, -1)."""
+        angles = level * self.frequencies
+        made: Tensor = self.level(torch.cat([angles.sin(), angles.cos()], -1))
+        return made[:, None]
+
     def forward(
         self,
         x: Tensor,
-        level: Tensor,
+        embedded: Tensor,
         biases: Tensor,
         state: list[ConvState] | None = None,
         mask: Tensor | None = None,
         ready: int | None = None,
     ) -> tuple[Tensor, list[ConvState]]:
-        """x (B, T, M), level ln(sigma) / 4 (B, 1), biases of `condition` -> (B, T, M), states.
+        """x (B, T, M), a noise level of `embed`, biases of `condition` -> (B, T, M), states.
 
         For a network that looks ahead: mask (B, T), 1 where a frame is real, None for all. ready:
         frames that will not come again, None for all; the states are for those after them.
         """
-        angles = level * self.frequencies
-        embedded = torch.cat([angles.sin(), angles.cos()], -1)
-        levels = self.level(embedded)[:, None].chunk(len(self.gates), -1)  # each (B, 1, C)
+        levels = embedded.chunk(len(self.gates), -1)  # each (B, 1, C)
         shifts = biases.chunk(len(self.gates), -1)  # each (B, T, 2C)
         x = self.entry(x)
         skips: Tensor | None = None

@@ -31,9 +31,9 @@ LEVEL = torch.tensor([[0.4]])
 def test_causal(network: Network) -> None:
     conditions, x = toy_conditions(FRAMES), noisy()
     prior, biases, _ = network.condition(conditions)
-    whole = network(x, LEVEL, biases)[0]
+    whole = network(x, network.embed(LEVEL), biases)[0]
     short_prior, short_biases, _ = network.condition(conditions.slice(0, 17))
-    short = network(x[:, :17], LEVEL, short_biases)[0]
+    short = network(x[:, :17], network.embed(LEVEL), short_biases)[0]
     torch.testing.assert_close(short, whole[:, :17], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(short_prior, prior[:, :17], rtol=1e-5, atol=1e-5)
     assert float(whole.abs().mean()) > 0.05
@@ -44,12 +44,12 @@ def test_causal(network: Network) -> None:
 def test_blocks_equal_the_whole(network: Network, blocks: str) -> None:
     conditions, x = toy_conditions(FRAMES), noisy()
     prior, biases, _ = network.condition(conditions)
-    whole = network(x, LEVEL, biases)[0]
+    whole = network(x, network.embed(LEVEL), biases)[0]
     condition_state, state, parts, priors, at = None, None, [], [], 0
     for size in cut(FRAMES, BLOCKS[blocks]):
         part = conditions.slice(at, at + size)
         part_prior, part_biases, condition_state = network.condition(part, condition_state)
-        y, state = network(x[:, at : at + size], LEVEL, part_biases, state)
+        y, state = network(x[:, at : at + size], network.embed(LEVEL), part_biases, state)
         parts.append(y)
         priors.append(part_prior)
         at += size
@@ -70,5 +70,5 @@ def test_every_condition_is_heard(network: Network, what: str) -> None:
 @torch.no_grad()
 def test_the_noise_level_is_heard(network: Network) -> None:
     biases = network.condition(toy_conditions(8))[1]
-    quiet, loud = (network(noisy(8), LEVEL * scale, biases)[0] for scale in (-1, 1))
+    quiet, loud = (network(noisy(8), network.embed(LEVEL * scale), biases)[0] for scale in (-1, 1))
     assert float((quiet - loud).abs().max()) > 1e-3
