@@ -20,6 +20,7 @@ from core.errors import ConfigError
 from core.features import Conditions
 from core.formant import FormantGlide, FormantWarp
 from core.gate import Gate
+from core.hush import Hush
 from core.level import AutoLevel
 from core.postfilter import Postfilter
 from core.shift import AutoShift
@@ -64,6 +65,7 @@ class Synthesis:
         self._auto_level = AutoLevel(levels_db, config.audio.frame_rate)
         self._auto_colour = AutoColour(config.speakers, config.mel.n_mels, config.audio.frame_rate)
         self._postfilter = Postfilter(config.speakers, config.mel.n_mels)
+        self._hush = Hush(config.speakers, config.audio.hop_length)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self._denoised = 0.0
@@ -93,6 +95,7 @@ class Synthesis:
         self._auto_shift.reset()
         self._auto_level.reset()
         self._auto_colour.reset()
+        self._hush.reset()
         self._position = 0
 
     def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
@@ -152,11 +155,11 @@ class Synthesis:
         made, self._vocoder_state = self._voice.vocoder(
             mel, wanted.f0, wanted.voiced, self._vocoder_state, tint=tint
         )
+        wave = self._hush(made, told)
         self.stage_seconds = {
             "denoiser": self._denoised - started,
             "vocoder": time.perf_counter() - self._denoised,
         }
-        wave: Tensor = made
         return wave
 
     def _mel(self, conditions: Conditions) -> Tensor:
