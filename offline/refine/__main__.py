@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -84,27 +85,17 @@ def prepare(args: argparse.Namespace, config: RefineConfig) -> Refinement:
             " made of other speakers: preprocess some with --f0-speakers"
         )
     disguise = Disguise(voice.encoder, args.noise)
-    load, least = Recordings.load, config.frames
-    heard = load(
-        voice, disguise, args.features, own, targets, least, 0.0, True, args.others, args.seed
+    load = partial(
+        Recordings.load, voice, disguise, args.features, least=config.frames, seed=args.seed
     )
+    heard = load(own, targets, exponent=0.0, others=args.others)
     silent = [name for i, name in enumerate(targets) if not bool((heard.owner == i).any())]
     if silent:
         raise VoiceChangerError(
             f"no recording of {', '.join(silent)} in {args.features} has voice and lasts"
-            f" {least / voice.config.audio.frame_rate:.1f} s; give longer ones"
+            f" {config.frames / voice.config.audio.frame_rate:.1f} s; give longer ones"
         )
-    sources = load(
-        voice,
-        disguise,
-        args.features,
-        others,
-        names,
-        least,
-        _SOURCES_EXPONENT,
-        waves=False,
-        seed=args.seed,
-    )
+    sources = load(others, names, exponent=_SOURCES_EXPONENT, waves=False)
     minutes = [float(r.length.sum()) / voice.config.audio.frame_rate / 60 for r in (heard, sources)]
     log.info("%.1f minutes of targets, %.1f of sources", *minutes)
     return Refinement(voice, judges, Lessons(voice, heard, sources, config, args.shares), config)

@@ -66,6 +66,7 @@ class Recordings:
         features: Path,
         utterances: Sequence[Utterance],
         owners: Sequence[str],
+        *,
         least: int,
         exponent: float = 1.0,
         waves: bool = True,

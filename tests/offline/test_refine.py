@@ -83,7 +83,7 @@ def load(corpus: Path, least: int, **more: object) -> Recordings:
     with torch.no_grad():
         disguise = Disguise(voice.encoder, None)
         return Recordings.load(
-            voice, disguise, corpus / "features", own, ["high", "low"], least, **more
+            voice, disguise, corpus / "features", own, ["high", "low"], least=least, **more
         )
 
 
@@ -135,20 +135,18 @@ def test_units_are_the_encoders_and_lie_beside_the_rest(corpus: Path) -> None:
 
 def test_copies_are_heard_and_what_is_missing_is_itself(corpus: Path, tmp_path: Path) -> None:
     other = copytree(corpus / "features", tmp_path / "other")
-    first, *rest = sorted((other / "waves" / "low").iterdir())
-    for path in rest:
+    for path in sorted((other / "waves" / "low").iterdir())[1:]:
         path.unlink()
     heard = load(corpus, 60, others=(other, tmp_path))
     assert len(heard.units) == 9
-    assert torch.equal(heard.units[3], heard.units[0]), first
+    assert torch.equal(heard.units[3], heard.units[0])
     assert torch.equal(heard.units[6], heard.units[0])
 
 
-def test_short_recordings_are_left_out(corpus: Path, tmp_path: Path) -> None:
-    voice, features = low_voice(), corpus / "features"
+def test_short_recordings_are_left_out(corpus: Path) -> None:
+    features = corpus / "features"
     frames = len(load_wave(features, Manifest.load(features, TOY.audio, TOY.f0).utterances[0]))
     frames //= TOY.audio.hop_length
-    assert voice.config.audio.hop_length == TOY.audio.hop_length
     assert len(load(corpus, frames).length) == 3
     with pytest.raises(VoiceChangerError, match=r"none of 3 recordings .* give longer ones"):
         load(corpus, frames + 1)
@@ -169,6 +167,14 @@ def test_who_has_no_pitch_is_no_source_and_no_target(corpus: Path, tmp_path: Pat
         prepare(args, SMALL)
     with pytest.raises(VoiceChangerError, match="no recordings with a pitch of low"):
         prepare(asked(corpus, "--validation", "low"), SMALL)
+
+
+def test_conversions_are_made_of_others(corpus: Path, tmp_path: Path) -> None:
+    args = asked(corpus)
+    args.start = tmp_path / "both.safetensors"
+    toy_voice().save(args.start)
+    with pytest.raises(VoiceChangerError, match="of the targets alone"):
+        prepare(args, SMALL)
 
 
 def test_judges_must_know_the_speakers(corpus: Path) -> None:
