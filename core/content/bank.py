@@ -38,14 +38,21 @@ class UnitBank(nn.Module):
         if share == 0.0 or self.units.shape[1] == 0:
             return units
         x = units.transpose(1, 2)  # (B, T, D)
-        mean, reach = torch.zeros_like(x), _REACH * self.width
+        mean = torch.zeros_like(x)
         for speaker in weights.amax((0, 2)).nonzero()[:, 0].tolist():  # one, but for a mix
-            own = self.units[speaker].to(x)  # (K, D)
-            # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
-            nearness = x @ own.T - 0.5 * own.square().sum(1)
-            itself = 0.5 * (x.square().sum(-1, keepdim=True) - reach**2)  # a neighbour as far off
-            near = torch.softmax(torch.cat([nearness, itself], -1) / self.width**2, -1)
-            drawn = near[..., :-1] @ own + near[..., -1:] * x
+            drawn = self.drawn(x, self.units[speaker].to(x))
             mean = mean + weights[:, speaker, :, None] * drawn
         mean = F.layer_norm(mean, mean.shape[-1:])  # a mean is shorter than its parts
         return torch.lerp(units, mean.transpose(1, 2), share)
+
+    def drawn(self, x: Tensor, own: Tensor) -> Tensor:
+        """Frames of units (B, T, D) -> the mean of the own units around each, of whom it is one.
+
+        own: (K, D), or (B, K, D) where each of the batch has others.
+        """
+        reach = _REACH * self.width
+        # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
+        nearness = x @ own.mT - 0.5 * own.square().sum(-1).unsqueeze(-2)
+        itself = 0.5 * (x.square().sum(-1, keepdim=True) - reach**2)  # a neighbour as far off
+        near = torch.softmax(torch.cat([nearness, itself], -1) / self.width**2, -1)
+        return near[..., :-1] @ own + near[..., -1:] * x

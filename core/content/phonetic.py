@@ -117,15 +117,16 @@ class PhoneticEncoder(nn.Module):
         kept = units[:, dropped:].transpose(1, 2)
         return kept, PhoneticState(state.delay, tail, state.pending - dropped, entry, convs)
 
-    def clear(self, units: Tensor, clarity: float) -> Tensor:
+    def clear(self, units: Tensor, clarity: float | Tensor) -> Tensor:
         """units (B, D, T) -> units that say more surely the phone they say.
 
         Whom the encoder never heard it hears less surely than the target whose units the denoiser
         learned from. So each frame climbs, by `clarity` times half the gradient, its purity: the
         sum of the squares of its phones' probabilities. Where one phone is certain, or all are
-        alike, that is flat. clarity: 0 and above, 0 leaves the units as they are.
+        alike, that is flat. clarity: 0 and above, 0 leaves the units as they are; one number, or
+        one for each of the batch, (B, 1, 1).
         """
-        if clarity == 0.0:
+        if not isinstance(clarity, Tensor) and clarity == 0.0:
             return units
         x = units.transpose(1, 2)
         phones = torch.softmax(self.phones(x), -1)

@@ -107,6 +107,12 @@ class Preconditioned(nn.Module):
         x0, noise (B, M, T); sigma (B,); mask (B, T), true where a frame is real.
         """
         prepared, _ = self.condition(conditions)
+        return self.errors(x0, prepared, sigma, noise, mask)
+
+    def errors(
+        self, x0: Tensor, prepared: Prepared, sigma: Tensor, noise: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As `loss`, of what `condition` made."""
         prior_error = (prepared.prior - x0).square().mean(1)  # (B, T)
         s = sigma[:, None, None]
         total = s.square() + self.sigma_data**2

@@ -49,13 +49,19 @@ class Descent:
     """AdamW with a clipped gradient, whose rate can change and whose bad steps are left out without
     anybody waiting for a value."""
 
-    def __init__(self, weights: list[nn.Parameter], decay: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        weights: list[nn.Parameter],
+        decay: float,
+        device: torch.device,
+        betas: tuple[float, float] = (0.9, 0.98),
+    ) -> None:
         self._card = card = device.type == "cuda"
         self._weights, self._rate = weights, torch.zeros((), device=device)
         self._adam = torch.optim.AdamW(
             weights,
             self._rate if card else 0.0,
-            betas=(0.9, 0.98),
+            betas=betas,
             weight_decay=decay,
             fused=card,
             capturable=card,
@@ -83,12 +89,17 @@ class Descent:
     def step(self, loss: Tensor, most: float = 2.0) -> None:
         """Down this loss; most: norm of the gradient."""
         loss.backward()  # type: ignore[no-untyped-call]
+        self.down(most)
+
+    def down(self, most: float) -> Tensor:
+        """Down the gradients there are, which several descents may have of one loss; their norm."""
         norm = nn.utils.clip_grad_norm_(self._weights, most)
         if self._card:
             self._broken.copy_((~norm.isfinite()).float())
             self._adam.step()
         elif norm.isfinite():
             self._adam.step()
+        return norm
 
 
 class Average:

@@ -150,9 +150,14 @@ class Spectra:
         for first in range(0, len(order), batch):
             group = order[first : first + batch]
             logs = [self.power[self.span(i)].float() for i in group]
-            longest = max(len(log) for log in logs)
-            padded = [F.pad(log, (0, 0, 0, longest - len(log)), value=_LOG_FLOOR) for log in logs]
-            yield group, torch.stack(padded).exp()
+            yield group, side_by_side(logs)
+
+
+def side_by_side(logs: Sequence[Tensor], after: int = 0) -> Tensor:
+    """Log power (frames, bins) of several -> power (B, longest + after, bins), then silence."""
+    frames = max(len(log) for log in logs) + after
+    padded = [F.pad(log, (0, 0, 0, frames - len(log)), value=_LOG_FLOOR) for log in logs]
+    return torch.stack(padded).exp()
 
 
 def kept_bins(encoder: PhoneticEncoder) -> int:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from offline.preprocess import Manifest
 from offline.tasks.denoiser import DenoiserTask, Item
-from offline.tasks.judges import Judges, blurred, judged
+from offline.tasks.judges import Judges, blurred, judged, phones_apart
 from offline.tasks.objectives import Batch
 from offline.tasks.vocoder import SpectralCritic
 
@@ -114,11 +114,10 @@ class Conversions:
         return batch, self.owners[drawn], targets
 
     def _phones(self, said: Tensor, made: Tensor, mask: Tensor) -> Tensor:
-        """How much less of the source's phones the judge hears (Kullback-Leibler, over frames)."""
+        """How much less of the source's phones the judge hears, over frames."""
         with torch.no_grad():
-            wanted = F.log_softmax(self.judges.phones(said).float(), 1)
-        got = F.log_softmax(self.judges.phones(made).float(), 1)
-        apart = (wanted.exp() * (wanted - got)).sum(1)
+            wanted = self.judges.phones(said)
+        apart = phones_apart(wanted, self.judges.phones(made))
         return (apart * mask).sum() / mask.sum()
 
     def _score(self, x: Tensor, targets: Tensor) -> Tensor:

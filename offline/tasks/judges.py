@@ -96,12 +96,23 @@ class Judges(nn.Module):
         self.speakers = SpeakerJudge(audio, mel, len(names))
 
 
-def blurred(mel: Tensor, generator: torch.Generator) -> Tensor:
+def blurred(mel: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Log mel (B, M, T) with noise on each bin and a smooth random colour over all frames."""
     batch, bins, _ = mel.shape
-    waves = torch.cos(torch.pi * torch.arange(1, 5)[:, None] * torch.arange(bins) / bins)
-    colour = torch.randn(batch, 4, generator=generator) @ waves * (_COLOUR / 2)
-    return mel + colour[..., None] + _BLUR * torch.randn(mel.shape, generator=generator)
+    device = mel.device
+    places = torch.arange(bins, device=device)
+    waves = torch.cos(torch.pi * torch.arange(1, 5, device=device)[:, None] * places / bins)
+    colour = torch.randn(batch, 4, generator=generator, device=device) @ waves * (_COLOUR / 2)
+    noise = torch.randn(mel.shape, generator=generator, device=device)
+    return mel + colour[..., None] + _BLUR * noise
+
+
+def phones_apart(wanted: Tensor, heard: Tensor) -> Tensor:
+    """Scores (B, phones, T) -> how much less of the wanted phones is heard in each frame, (B, T):
+    the divergence of Kullback and Leibler.
+    """
+    right = F.log_softmax(wanted.float(), 1)
+    return (right.exp() * (right - F.log_softmax(heard.float(), 1))).sum(1)
 
 
 def judged(features: Path, manifest: Manifest, without: Sequence[str] = ()) -> list[Utterance]:

@@ -18,7 +18,7 @@ from core.features import Conditions
 
 # Noise levels are drawn log-normally around 0.6 sigma_data, as EDM does.
 _MIDDLE, _SPREAD = 0.6, 1.3
-_PRIOR_WEIGHT = 4.0  # its error is about sigma_data^2; this brings it to the size of the other
+PRIOR_WEIGHT = 4.0  # its error is about sigma_data^2; this brings it to the size of the other
 _HALVING_STEPS = 400  # consistency: the lower level comes nearer by half every so many steps
 _NEAREST = 6  # ... down to 1 - 2 ** -6 of the upper
 
@@ -44,10 +44,10 @@ def edm(
     generator: torch.Generator,
 ) -> Loss:
     """Each item at a noise level of its own, all levels weighted alike; and the prior."""
-    sigma = _sigmas(denoiser, len(batch.x0), levels, generator)
+    sigma = drawn_levels(denoiser, batch.x0, levels, generator)
     noise = torch.randn(batch.x0.shape, generator=generator)
     rest, prior = denoiser.loss(batch.x0, batch.conditions, sigma, noise, batch.mask)
-    return rest + _PRIOR_WEIGHT * prior, {"rest": rest.item(), "prior": prior.item()}
+    return rest + PRIOR_WEIGHT * prior, {"rest": rest.item(), "prior": prior.item()}
 
 
 def consistency(
@@ -58,7 +58,7 @@ def consistency(
     generator: torch.Generator,
 ) -> Loss:
     """Two levels of the same noise must lead to the same mel; the lower one is the teacher."""
-    sigma = _sigmas(denoiser, len(batch.x0), levels, generator)
+    sigma = drawn_levels(denoiser, batch.x0, levels, generator)
     nearness = min(1 + step // _HALVING_STEPS, _NEAREST)
     lower = sigma * (1.0 - 0.5**nearness)
     lower[sigma <= levels[0]] = 0.0  # at the lowest level the teacher is the recording
@@ -74,7 +74,7 @@ def consistency(
     weight = (s.square() + denoiser.sigma_data**2) / (s * denoiser.sigma_data).square() * s
     apart = (guess.float() - teacher.float()).square() * weight / (s - r)
     loss = _mean(apart, batch.mask)
-    return loss + _PRIOR_WEIGHT * prior, {"apart": loss.item(), "prior": prior.item()}
+    return loss + PRIOR_WEIGHT * prior, {"apart": loss.item(), "prior": prior.item()}
 
 
 def regression(
@@ -90,7 +90,7 @@ def regression(
     error = _mean((guess.float() - batch.x0).square(), batch.mask)
     prior = _mean((prepared.prior - batch.x0).square(), batch.mask)
     scale = denoiser.sigma_data**-2
-    return scale * error + _PRIOR_WEIGHT * prior, {"error": error.item(), "prior": prior.item()}
+    return scale * error + PRIOR_WEIGHT * prior, {"error": error.item(), "prior": prior.item()}
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -100,10 +100,14 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 
-def _sigmas(
-    denoiser: Preconditioned, n: int, levels: tuple[float, float], generator: torch.Generator
+def drawn_levels(
+    denoiser: Preconditioned,
+    x0: Tensor,
+    levels: tuple[float, float],
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    spread = torch.randn(n, generator=generator)
+    """A noise level for each of a batch, (B,); levels: sigma_min and sigma_max."""
+    spread = torch.randn(len(x0), generator=generator, device=x0.device)
     sigma = torch.exp(spread * _SPREAD) * denoiser.sigma_data * _MIDDLE
     return sigma.clamp(levels[0] / 2, 2 * levels[1])
 

@@ -10,19 +10,23 @@ from core.features import Conditions
 from core.vocoder.source_filter import SourceFilter
 
 _FRAMES = 56  # of a crop, the last so many are spoken
-_WARM_FRAMES = 12  # the vocoder's past is empty there: not judged
+WARM_FRAMES = 12  # the vocoder's past is empty there: not judged
 
 
 class Spoken:
     """Mels of crops -> waves to be judged, all of one length, late by nothing."""
 
-    def __init__(self, vocoder: SourceFilter, hop_length: int) -> None:
-        self.vocoder, self.hop = vocoder, hop_length
+    def __init__(self, vocoder: SourceFilter, hop_length: int, frames: int = _FRAMES) -> None:
+        """frames: of a crop, so many of the last are spoken, WARM_FRAMES more than are judged."""
+        self.vocoder, self.hop, self.frames = vocoder, hop_length, frames
 
-    def __call__(self, mel: Tensor, conditions: Conditions, generator: torch.Generator) -> Tensor:
+    def __call__(
+        self, mel: Tensor, conditions: Conditions, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Log mel (B, M, T) -> wave (B, n) of its last frames; in whole precision."""
-        frames = min(_FRAMES, mel.shape[2])
-        noise = torch.randn(len(mel), frames * self.hop, generator=generator)
+        frames = min(self.frames, mel.shape[2])
+        samples = frames * self.hop
+        noise = torch.randn(len(mel), samples, generator=generator, device=mel.device)
         made, _ = self.vocoder(
             mel[..., -frames:],
             conditions.f0[:, -frames:],
@@ -30,9 +34,9 @@ class Spoken:
             noise=noise,
         )
         delay = self.vocoder.latency
-        return F.pad(made[:, delay:], (0, delay))[:, _WARM_FRAMES * self.hop :]
+        return F.pad(made[:, delay:], (0, delay))[:, WARM_FRAMES * self.hop :]
 
     def part(self, waves: Tensor) -> Tensor:
         """Waves (B, T * hop) of whole crops -> (B, n), what `__call__` says of them."""
-        frames = min(_FRAMES, waves.shape[1] // self.hop)
-        return waves[:, waves.shape[1] - frames * self.hop :][:, _WARM_FRAMES * self.hop :]
+        frames = min(self.frames, waves.shape[1] // self.hop)
+        return waves[:, waves.shape[1] - frames * self.hop :][:, WARM_FRAMES * self.hop :]
