@@ -9,32 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.config import Speaker
-from core.features import LOUDNESS_FLOOR_DB, Conditions, loudness
+from core.features import LOUDNESS_FLOOR_DB, Conditions
+
+Array = NDArray[np.float64]
 
 _BELOW_DB = 18.0  # under the target's speech: a pause, breath or echo of it
 _KNEE_DB = 6.0  # further down, from where nothing may be louder than told
 _MOST_DB = 20.0
+_SILENCE = 10 ** (LOUDNESS_FLOOR_DB / 10)
 
 
 class Hush:
-    """The end of a conversion; silent in none of its ways towards targets of unknown level."""
+    """The end of a conversion. Towards targets of unknown level it does nothing."""
 
     def __init__(self, speakers: Sequence[Speaker], hop_length: int) -> None:
-        self.hop_length = hop_length
         levels = [speaker.level_db for speaker in speakers if speaker.level_db is not None]
-        self._levels = torch.tensor(levels) if len(levels) == len(speakers) else None
-        ramp = torch.arange(1, hop_length + 1) / hop_length
-        self._ramp = ramp
+        self._levels = np.array(levels) if len(levels) == len(speakers) else None
+        self._ramp = np.arange(1, hop_length + 1, dtype=np.float32) / hop_length
         self.reset()
 
     def reset(self) -> None:
         """As before any sound."""
-        self._told: Tensor | None = None  # power (B, 1) of the last frame
-        self._gain_db: Tensor | None = None  # (B, 1)
+        self._power: Array | float = _SILENCE  # of the last frame as told, (B, 1)
+        self._gain: Array | float = 0.0  # in dB, at its end, (B, 1)
 
     def __call__(self, wave: Tensor, told: Conditions) -> Tensor:
         """wave (B, T * hop), the next frames, half a frame late; what the denoiser was told of them
@@ -42,17 +45,26 @@ class Hush:
         """
         if self._levels is None:
             return wave
-        power = 10 ** (told.loudness / 10)
-        first = power.new_full((len(power), 1), 10 ** (LOUDNESS_FLOOR_DB / 10))
-        before = torch.cat([first if self._told is None else self._told, power[:, :-1]], 1)
-        self._told = power[:, -1:]
-        allowed = 10 * torch.log10((before + power) / 2)  # half of each lies in a frame of the wave
-        speech = (self._levels[:, None] * told.speaker).sum(1)  # (B, T)
-        share = ((speech - _BELOW_DB - allowed) / _KNEE_DB).clamp(0, 1)
-        excess = (loudness(wave, self.hop_length) - allowed).clamp(0, _MOST_DB)
-        ends = -share * excess
-        start = torch.zeros_like(ends[:, :1]) if self._gain_db is None else self._gain_db
-        self._gain_db = ends[:, -1:]
-        left = torch.cat([start, ends[:, :-1]], 1)[..., None]
-        gain_db = left + (ends[..., None] - left) * self._ramp  # (B, T, hop)
-        return wave * (10 ** (gain_db / 20)).flatten(1)
+        frames = wave.numpy().reshape(*told.loudness.shape, -1)  # (B, T, hop)
+        power = 10 ** (told.loudness.numpy().astype(np.float64) / 10)
+        before = _after(self._power, power)
+        self._power = power[:, -1:]
+        allowed = 10 * np.log10((before + power) / 2)  # half of each lies in a frame of the wave
+        speech = np.einsum("s,bst->bt", self._levels, told.speaker.numpy())
+        share = ((speech - _BELOW_DB - allowed) / _KNEE_DB).clip(0, 1)
+        made = 10 * np.log10(np.square(frames).mean(-1, dtype=np.float64) + _SILENCE)
+        ends = -share * (made - allowed).clip(0, _MOST_DB)
+        starts = _after(self._gain, ends)
+        self._gain = ends[:, -1:]
+        if not starts.any() and not ends.any():
+            return wave
+        gain_db = starts[..., None] + (ends - starts)[..., None] * self._ramp
+        return torch.from_numpy(
+            (frames * 10 ** (gain_db / 20).astype(np.float32)).reshape(wave.shape)
+        )
+
+
+def _after(last: Array | float, values: Array) -> Array:
+    """(B, T) -> for each frame the value of the one before."""
+    first = np.broadcast_to(np.asarray(last), (len(values), 1))
+    return np.concatenate([first, values[:, :-1]], 1)

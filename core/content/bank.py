@@ -18,7 +18,7 @@ _REACH = 1.8  # widths: a sound none of whose own units lie so near stays nearer
 class UnitBank(nn.Module):
     """Representative units of each target, (S, K, D). Built at export, never trained.
 
-    In half precision, as the file has them: just one target's are used at a time.
+    In half precision, as the file has them: just one target's are used at a time, and kept in full.
     """
 
     units: Tensor
@@ -28,6 +28,7 @@ class UnitBank(nn.Module):
         super().__init__()
         self.width = width
         self.register_buffer("units", torch.zeros(speakers, size, dim, dtype=torch.half))
+        self._kept: dict[int, tuple[int, Tensor, Tensor]] = {}
 
     def forward(self, units: Tensor, weights: Tensor, share: float) -> Tensor:
         """units (B, D, T), weights of the targets (B, S, T) -> units (B, D, T).
@@ -40,19 +41,33 @@ class UnitBank(nn.Module):
         x = units.transpose(1, 2)  # (B, T, D)
         mean = torch.zeros_like(x)
         for speaker in weights.amax((0, 2)).nonzero()[:, 0].tolist():  # one, but for a mix
-            drawn = self.drawn(x, self.units[speaker].to(x))
-            mean = mean + weights[:, speaker, :, None] * drawn
+            mean = mean + weights[:, speaker, :, None] * self.drawn(x, *self._own(speaker, x))
         mean = F.layer_norm(mean, mean.shape[-1:])  # a mean is shorter than its parts
         return torch.lerp(units, mean.transpose(1, 2), share)
 
-    def drawn(self, x: Tensor, own: Tensor) -> Tensor:
+    def drawn(self, x: Tensor, own: Tensor, energy: Tensor | None = None) -> Tensor:
         """Frames of units (B, T, D) -> the mean of the own units around each, of whom it is one.
 
-        own: (K, D), or (B, K, D) where each of the batch has others.
+        own: (K, D), or (B, K, D) where each of the batch has others. energy: half of their squared
+        lengths, where known.
         """
+        energy = _energy(own) if energy is None else energy
         reach = _REACH * self.width
         # -|x - c|^2 / 2 up to |x|^2, the same for every c; smooth, so rounding cannot jump
-        nearness = x @ own.mT - 0.5 * own.square().sum(-1).unsqueeze(-2)
+        nearness = x @ own.mT - energy.unsqueeze(-2)
         itself = 0.5 * (x.square().sum(-1, keepdim=True) - reach**2)  # a neighbour as far off
         near = torch.softmax(torch.cat([nearness, itself], -1) / self.width**2, -1)
         return near[..., :-1] @ own + near[..., -1:] * x
+
+    def _own(self, speaker: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """A target's units in full (K, D), and their energy (K,); made once while they stay."""
+        version = 0 if self.units.is_inference() else self.units._version
+        kept = self._kept.get(speaker)
+        if kept is None or kept[0] != version or kept[1].device != like.device:
+            own = self.units[speaker].to(like)
+            kept = self._kept[speaker] = version, own, _energy(own)
+        return kept[1:]
+
+
+def _energy(units: Tensor) -> Tensor:
+    return 0.5 * units.square().sum(-1)
