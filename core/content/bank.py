@@ -28,7 +28,7 @@ class UnitBank(nn.Module):
         super().__init__()
         self.width = width
         self.register_buffer("units", torch.zeros(speakers, size, dim, dtype=torch.half))
-        self._kept: dict[int, tuple[int, Tensor, Tensor]] = {}
+        self._kept: dict[int, tuple[tuple[Tensor, int], Tensor, Tensor]] = {}
 
     def forward(self, units: Tensor, weights: Tensor, share: float) -> Tensor:
         """units (B, D, T), weights of the targets (B, S, T) -> units (B, D, T).
@@ -61,11 +61,12 @@ class UnitBank(nn.Module):
 
     def _own(self, speaker: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """A target's units in full (K, D), and their energy (K,); made once while they stay."""
-        version = 0 if self.units.is_inference() else self.units._version
+        units = self.units
+        seen = units, 0 if units.is_inference() else units._version
         kept = self._kept.get(speaker)
-        if kept is None or kept[0] != version or kept[1].device != like.device:
-            own = self.units[speaker].to(like)
-            kept = self._kept[speaker] = version, own, _energy(own)
+        if kept is None or kept[0][0] is not units or kept[0][1] != seen[1]:
+            own = units[speaker].to(like)
+            kept = self._kept[speaker] = seen, own, _energy(own)
         return kept[1:]
 
 

@@ -41,6 +41,17 @@ def plain(layer: nn.Linear, x: Tensor) -> Tensor:
     return nn.functional.linear(x, layer.weight.float(), layer.bias)
 
 
+@pytest.mark.skipif(
+    torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="needs a processor with AVX2"
+)
+def test_where_torch_can_everything_is_packed() -> None:
+    """Should torch drop the product, this says so: live speech takes nearly twice as long then."""
+    stack = packed_stack()
+    assert packed_linear().packed is not None
+    assert stack.packed is not None
+    assert all(layer.packed is not None for layer in stack.modules() if isinstance(layer, Linear))
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("rows", ROWS, ids=str)
 def test_linear(rows: tuple[int, ...]) -> None:

@@ -80,3 +80,13 @@ def test_a_mix_lies_between_and_follows_the_weights_of_each_frame(bank: UnitBank
 def test_a_speaker_without_weight_costs_nothing(bank: UnitBank) -> None:
     bank.units[1] = torch.nan
     assert bank(heard(), only(0), 1.0).isfinite().all()
+
+
+def test_it_keeps_up_with_its_units(bank: UnitBank) -> None:
+    before = bank(heard(), only(0), 1.0)
+    bank.units[0] = bank.units[1]
+    assert torch.equal(bank(heard(), only(0), 1.0), bank(heard(), only(1), 1.0))
+    assert not torch.allclose(bank(heard(), only(0), 1.0), before)
+    kept = bank(heard(), only(0), 1.0)
+    bank.units = bank.units.flip(-1)
+    assert not torch.allclose(bank(heard(), only(0), 1.0), kept)
