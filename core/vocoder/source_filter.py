@@ -28,6 +28,8 @@ from core.vocoder.source import PulseTrain, SourceState
 
 _MEL_CENTRE, _MEL_SCALE = -5.0, 2.5
 _NOISE_STREAM = 1  # the denoiser's start noise is stream 0
+_SUNG_HZ = 300.0  # speech lies below; an octave above, only the fundamental is left down there
+_UNDER_FUNDAMENTAL = 3.0  # nepers of noise less, half an octave and more under a sung fundamental
 
 
 @dataclass
@@ -145,12 +147,24 @@ class SourceFilter(nn.Module):
         wanted = frame_mel if tint is None else frame_mel + tint.transpose(1, 2)
         envelope = (wanted - self.level) @ self.from_mel  # (B, T, bins)
         log_gain = envelope[:, :, None, None] + heads[..., ::2, :]  # (B, T, 2, 2, bins)
+        quieter = torch.stack([torch.zeros_like(envelope), self._under(f0, voiced)], 2)
+        log_gain = log_gain - quieter[:, :, None]
         cepstrum = torch.fft.irfft(log_gain, n=self.config.n_fft) * self.fold
         response = torch.fft.rfft(cepstrum)
         turned = F.pad(heads[..., 1:2, :], (0, 0, 0, 1))  # the pulses alone
         gains = torch.polar(torch.exp(response.real), response.imag + turned)
         gains = gains.flatten(1, 2)  # (B, 2T, 2, bins)
         return gains.transpose(1, 2), entry, convs
+
+    def _under(self, f0: Tensor, voiced: Tensor) -> Tensor:
+        """Nepers by which noise is softer under a sung fundamental, (B, T, bins).
+
+        A spectrum learned from speech has a first formant there, and noise would fill it.
+        """
+        hz = torch.linspace(0, self.audio.sample_rate / 2, self.bins, device=f0.device)
+        sung = torch.log2(f0 / _SUNG_HZ).clamp(0, 1) * voiced
+        under = (2 * torch.log2(f0[..., None] / hz.clamp(min=1.0))).clamp(0, 1)
+        return (_UNDER_FUNDAMENTAL * sung[..., None] * under).to(self.from_mel)
 
 
 def _envelope_matrix(audio: AudioConfig, mel: MelConfig, config: VocoderConfig) -> Tensor:

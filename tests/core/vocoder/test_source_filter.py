@@ -93,3 +93,22 @@ def test_noise_has_the_power_the_mel_asks_for() -> None:
 def test_extreme_mels_stay_finite(vocoder: SourceFilter, level: float) -> None:
     mel, f0, voiced = inputs()
     assert vocoder(torch.full_like(mel, level), f0, voiced)[0].isfinite().all()
+
+
+@torch.inference_mode()
+def test_no_noise_under_a_sung_fundamental() -> None:
+    """What the mel has there is a formant of speech; speech itself keeps its noise."""
+    vocoder = toy_voice().vocoder
+    torch.nn.init.zeros_(vocoder.head.weight)
+    mel = torch.full((1, TOY.mel.n_mels, FRAMES), vocoder.level)
+    hz = torch.fft.rfftfreq(FRAMES * HOP, 1 / TOY.audio.sample_rate)
+
+    def under(pitch: float, top: float, says_voiced: bool = True) -> float:
+        """Power from 100 Hz to `top`."""
+        f0 = torch.full((1, FRAMES), pitch)
+        wave, _ = vocoder(mel, f0, torch.full_like(f0, says_voiced, dtype=torch.bool))
+        power = torch.fft.rfft(wave * torch.hann_window(FRAMES * HOP)).abs().square()
+        return float(power[0, (hz > 100) & (hz < top)].sum())
+
+    assert under(740, 450) < 0.02 * under(740, 450, says_voiced=False)
+    assert under(290, 180) == pytest.approx(under(290, 180, says_voiced=False), rel=0.5)
