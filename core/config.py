@@ -196,7 +196,8 @@ class Speaker:
     f0_median in Hz. level_db: what the networks are told so that the voiced frames come out as loud
     as the target's own, full scale being 0; None where unknown. spectrum_db: mean power of each mel
     band of the target's speech (`core/colour.py`), or none. sharpness: how much more formants stand
-    out of what is denoised, 0 to 1 (`core/postfilter.py`).
+    out of what is denoised, 0 to 1 (`core/postfilter.py`). retrieval_share: of what retrieval asks,
+    how much suits this target, 0 to 1.
     """
 
     name: str
@@ -204,11 +205,16 @@ class Speaker:
     level_db: float | None = None
     spectrum_db: tuple[float, ...] = ()
     sharpness: float = 0.0
+    retrieval_share: float = 1.0
     credit: str = ""
 
     def __post_init__(self) -> None:
         _require(
             0 <= self.sharpness <= 1, f"sharpness must lie between 0 and 1, got {self.sharpness}"
+        )
+        _require(
+            0 <= self.retrieval_share <= 1,
+            f"retrieval_share must lie between 0 and 1, got {self.retrieval_share}",
         )
 
 
@@ -335,7 +341,7 @@ class VoiceParams:
     speakers: how much of each of the voice's speakers, in its order and on any scale; none of those
     left out. `VoiceConfig.mix` makes them from names.
     retrieval: how far what is said moves to the target's own units, 0 to 2; above 1 it goes past
-    them, away from the source; less keeps more of the accent.
+    them, away from the source; less keeps more of the accent. Each target takes its share of it.
     clarity: how far what is said moves to the phone it is most like, 0 and above
     (`PhoneticEncoder.clear`); nothing to encoders that name no phones.
     """

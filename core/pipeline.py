@@ -64,6 +64,8 @@ class Synthesis:
         levels_db = [speaker.level_db for speaker in config.speakers]
         self._auto_level = AutoLevel(levels_db, config.audio.frame_rate)
         self._auto_colour = AutoColour(config.speakers, config.mel.n_mels, config.audio.frame_rate)
+        shares = [speaker.retrieval_share for speaker in config.speakers]
+        self._retrieval_shares = torch.tensor(shares)[:, None]
         self._postfilter = Postfilter(config.speakers, config.mel.n_mels)
         self._hush = Hush(config.speakers, config.audio.hop_length)
         self.pitch_shift = 0.0
@@ -125,10 +127,11 @@ class Synthesis:
         self.pitch_shift = float(automatic[0, -1]) if fixed is None else fixed
         moved = conditions.shifted(automatic if fixed is None else fixed)
         units = self._voice.encoder.clear(conditions.units, params.clarity)
+        share = params.retrieval * (self._retrieval_shares * speaker).sum(1, keepdim=True)
         wanted = replace(
             moved.louder(level if params.level_shift is None else params.level_shift),
             speaker=speaker,
-            units=self._voice.bank(units, speaker, params.retrieval),
+            units=self._voice.bank(units, speaker, share),
         )
         gate = self._gate(conditions.loudness, params.gate_db, conditions.brightness)
         return wanted, gate * 10 ** (params.gain_db / 20)

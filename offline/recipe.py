@@ -125,11 +125,8 @@ def make_task(args: argparse.Namespace) -> tuple[Task, float]:
 def export_voice(args: argparse.Namespace) -> None:
     """Puts the averaged weights of three runs (or of voice files) into one voice file."""
     config = voice_config(args.name, args.speakers)
-    sharpness = args.sharpness or [0.0] * len(args.speakers)
-    if len(sharpness) != len(args.speakers):
-        raise VoiceChangerError(
-            f"--sharpness needs one value a speaker ({len(args.speakers)}), got {len(sharpness)}"
-        )
+    sharpness = _each(args.speakers, "--sharpness", args.sharpness, 0.0)
+    shares = _each(args.speakers, "--retrieval-share", args.retrieval_share, 1.0)
     manifest = Manifest.load(args.features, config.audio, config.f0)
     speakers = tuple(
         replace(_measured(args.features, manifest, speaker), credit=args.credit)
@@ -144,11 +141,27 @@ def export_voice(args: argparse.Namespace) -> None:
         voice.bank.units[index] = speaker_units(voice.encoder, args.features, own, size)
     voice.denoiser.load_state_dict(_denoiser(args.denoiser))
     voice.vocoder.load_state_dict(part(load_start(args.vocoder), "vocoder."))
-    # level and spectrum are measured without it
-    finished = zip(_audible(voice, args.features, manifest), sharpness, strict=True)
-    speakers = tuple(replace(speaker, sharpness=share) for speaker, share in finished)
+    # level and spectrum are measured without them
+    finished = zip(_audible(voice, args.features, manifest), sharpness, shares, strict=True)
+    speakers = tuple(
+        replace(speaker, sharpness=sharp, retrieval_share=share)
+        for speaker, sharp, share in finished
+    )
     voice.config = replace(config, speakers=speakers)
     voice.save(args.target)
+
+
+def _each(
+    speakers: Sequence[str], option: str, values: Sequence[float] | None, otherwise: float
+) -> Sequence[float]:
+    """One value a speaker."""
+    if not values:
+        return [otherwise] * len(speakers)
+    if len(values) != len(speakers):
+        raise VoiceChangerError(
+            f"{option} needs one value a speaker ({len(speakers)}), got {len(values)}"
+        )
+    return values
 
 
 def part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -91,6 +91,9 @@ def add_recipe_commands(commands: Any) -> None:
     export.add_argument(
         "--sharpness", nargs="+", type=float, help="of each speaker's formants (default: 0)"
     )
+    export.add_argument(
+        "--retrieval-share", nargs="+", type=float, help="of each speaker (default: 1)"
+    )
 
 
 def _add(

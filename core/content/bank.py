@@ -30,13 +30,14 @@ class UnitBank(nn.Module):
         self.register_buffer("units", torch.zeros(speakers, size, dim, dtype=torch.half))
         self._kept: dict[int, tuple[tuple[Tensor, int], Tensor, Tensor]] = {}
 
-    def forward(self, units: Tensor, weights: Tensor, share: float) -> Tensor:
+    def forward(self, units: Tensor, weights: Tensor, share: float | Tensor) -> Tensor:
         """units (B, D, T), weights of the targets (B, S, T) -> units (B, D, T).
 
-        share: how far they move to the target's own; 1 is all the way, more goes past them, away
-        from the source.
+        share: how far they move to the target's own, one number or (B, 1, T); 1 is all the way,
+        more goes past them, away from the source.
         """
-        if share == 0.0 or self.units.shape[1] == 0:
+        share = torch.as_tensor(share, dtype=units.dtype)
+        if self.units.shape[1] == 0 or not share.any():
             return units
         x = units.transpose(1, 2)  # (B, T, D)
         mean = torch.zeros_like(x)

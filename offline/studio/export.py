@@ -82,8 +82,9 @@ def finished_voice(
         same = VoiceParams(pitch_shift=0.0, level_shift=0.0)
         spectrum = asked_spectrum(voice, same, waves, speaker.level_db)
         speaker = replace(speaker, level_db=asked, spectrum_db=spectrum)
-    # level and spectrum are measured without it
-    speaker = replace(speaker, sharpness=project.config.export.sharpness)
+    # level and spectrum are measured without these
+    export = project.config.export
+    speaker = replace(speaker, sharpness=export.sharpness, retrieval_share=export.retrieval_share)
     voice.config = replace(config, speakers=(speaker,))
     return voice
 

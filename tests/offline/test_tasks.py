@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -292,9 +293,9 @@ def test_three_runs_make_a_voice(
         task.crop_frames = 24  # type: ignore[attr-defined]
         train(task, run, TrainConfig(minutes=1e-6, learning_rate=rate))
 
-    def export(target: Path, *sharpness: float, **parts: Path) -> VoiceModel:
+    def export(target: Path, *sharpness: float, shares: Any = None, **parts: Path) -> VoiceModel:
         given = {"credit": "given", "name": "toy", "speakers": SPEAKERS, "target": target}
-        given["sharpness"] = list(sharpness)
+        given |= {"sharpness": list(sharpness), "retrieval_share": shares}
         export_voice(argparse.Namespace(features=corpus / "features", **given, **parts))
         return VoiceModel.load(target)
 
@@ -302,9 +303,14 @@ def test_three_runs_make_a_voice(
     first = dict.fromkeys(("denoiser", "vocoder"), tmp_path / "voice.safetensors")
     with pytest.raises(VoiceChangerError, match=r"one value a speaker \(2\), got 1"):
         export(tmp_path / "again.safetensors", 0.2, **runs)
-    again = export(tmp_path / "again.safetensors", 0.2, 0.0, content=runs["content"], **first)
+    with pytest.raises(VoiceChangerError, match=r"--retrieval-share needs one value a speaker"):
+        export(tmp_path / "again.safetensors", shares=[1.0], **runs)
+    first["content"] = runs["content"]
+    again = export(tmp_path / "again.safetensors", 0.2, 0.0, shares=[1.0, 0.5], **first)
     assert [speaker.sharpness for speaker in voice.config.speakers] == [0.0, 0.0]
     assert [speaker.sharpness for speaker in again.config.speakers] == [0.2, 0.0]
+    assert [speaker.retrieval_share for speaker in voice.config.speakers] == [1.0, 1.0]
+    assert [speaker.retrieval_share for speaker in again.config.speakers] == [1.0, 0.5]
     for name, weight in voice.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], weight, msg=name)
     assert all(100 < speaker.f0_median < 200 for speaker in voice.config.speakers)

@@ -55,6 +55,14 @@ def test_share(bank: UnitBank) -> None:
     torch.testing.assert_close(past, heard() + 1.5 * (bank(heard(), only(0), 1.0) - heard()))
 
 
+def test_a_share_for_each_frame(bank: UnitBank) -> None:
+    shares = torch.linspace(0, 1.5, 9)[None, None]
+    made = bank(heard(), only(0), shares)
+    for i in range(9):
+        alone = bank(heard()[..., i : i + 1], only(0), float(shares[0, 0, i]))
+        torch.testing.assert_close(made[..., i : i + 1], alone)
+
+
 def test_frame_by_frame(bank: UnitBank) -> None:
     whole = bank(heard(), only(0), 1.0)
     parts = [bank(heard()[..., i : i + 1], only(0), 1.0) for i in range(9)]

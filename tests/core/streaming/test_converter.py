@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from core.config import AudioConfig, F0Config, StreamConfig, VoiceParams
@@ -98,6 +99,22 @@ def test_plumbing_error_of_a_sharper_speaker(blocks: str) -> None:
     assert relative(offline, convert(plain, wave, converter.params, converter.plan)) > 0.01
     first = VoiceParams()
     np.testing.assert_array_equal(convert(voice, wave, first), convert(plain, wave, first))
+
+
+def test_a_target_takes_its_share_of_the_retrieval() -> None:
+    """Half a share of twice as much is the same, and of none nothing is drawn."""
+    low, high = TOY.speakers
+    wave = speechlike(FRAMES * HOP)
+
+    def said(share: float, retrieval: float) -> NDArray[np.float32]:
+        voice = toy_voice(speakers=(replace(low, retrieval_share=share), high))
+        voice.bank.units.normal_(generator=torch.Generator().manual_seed(3))
+        return convert(voice, wave, VoiceParams(retrieval=retrieval))
+
+    whole = said(1.0, 0.4)
+    assert relative(said(0.5, 0.8), whole) < 1e-5
+    assert relative(said(1.0, 0.0), whole) > 1e-3
+    np.testing.assert_array_equal(said(0.0, 0.4), said(1.0, 0.0))
 
 
 @pytest.mark.parametrize("block", [1, 4, 11])
