@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 LOUDNESS_FLOOR_DB = -100.0
+SUNG_HZ = 300.0
+"""Speech lies below: what networks learned from speech alone do above needs care."""
+
 _EMPHASIS = 0.95
 
 

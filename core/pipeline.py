@@ -20,8 +20,8 @@ from core.errors import ConfigError
 from core.features import Conditions
 from core.formant import FormantGlide, FormantWarp
 from core.gate import Gate
-from core.hush import Hush
 from core.level import AutoLevel
+from core.loudness import AsLoudAsTold
 from core.postfilter import Postfilter
 from core.shift import AutoShift
 from core.speakers import SpeakerRamp
@@ -67,7 +67,7 @@ class Synthesis:
         shares = [speaker.retrieval_share for speaker in config.speakers]
         self._retrieval_shares = torch.tensor(shares)[:, None]
         self._postfilter = Postfilter(config.speakers, config.mel.n_mels)
-        self._hush = Hush(config.speakers, config.audio.hop_length)
+        self._as_told = AsLoudAsTold(config.speakers, config.audio.hop_length)
         self.pitch_shift = 0.0
         self.stage_seconds: dict[str, float] = {}
         self._denoised = 0.0
@@ -97,7 +97,7 @@ class Synthesis:
         self._auto_shift.reset()
         self._auto_level.reset()
         self._auto_colour.reset()
-        self._hush.reset()
+        self._as_told.reset()
         self._position = 0
 
     def __call__(self, conditions: Conditions, params: VoiceParams) -> Tensor:
@@ -158,7 +158,7 @@ class Synthesis:
         made, self._vocoder_state = self._voice.vocoder(
             mel, wanted.f0, wanted.voiced, self._vocoder_state, tint=tint
         )
-        wave = self._hush(made, told)
+        wave = self._as_told(made, told, wanted.f0)
         self.stage_seconds = {
             "denoiser": self._denoised - started,
             "vocoder": time.perf_counter() - self._denoised,

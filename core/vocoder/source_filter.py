@@ -22,13 +22,13 @@ from torch.nn import functional as F
 
 from core.config import AudioConfig, MelConfig, VocoderConfig
 from core.diffusion.noise import NoiseTape
+from core.features import SUNG_HZ
 from core.mel import hz_to_mel, mel_to_hz
 from core.nn import CausalConv1d, ConvState, Linear, ResidualStack
 from core.vocoder.source import PulseTrain, SourceState
 
 _MEL_CENTRE, _MEL_SCALE = -5.0, 2.5
 _NOISE_STREAM = 1  # the denoiser's start noise is stream 0
-_SUNG_HZ = 300.0  # speech lies below; an octave above, only the fundamental is left down there
 _UNDER_FUNDAMENTAL = 3.0  # nepers of noise less, half an octave and more under a sung fundamental
 
 
@@ -162,7 +162,7 @@ class SourceFilter(nn.Module):
         A spectrum learned from speech has a first formant there, and noise would fill it.
         """
         hz = torch.linspace(0, self.audio.sample_rate / 2, self.bins, device=f0.device)
-        sung = torch.log2(f0 / _SUNG_HZ).clamp(0, 1) * voiced
+        sung = torch.log2(f0 / SUNG_HZ).clamp(0, 1) * voiced
         under = (2 * torch.log2(f0[..., None] / hz.clamp(min=1.0))).clamp(0, 1)
         return (_UNDER_FUNDAMENTAL * sung[..., None] * under).to(self.from_mel)
 

@@ -34,16 +34,17 @@ MEL24 = MelFormat("hifigan", 24_000, 512, 512, 128, 80, 30.0, 12_000.0, 1e-6)
     ],
 )
 def test_mel_at_44_khz(kind: str, key_shift: float, wanted: str) -> None:
+    """Near the floor the logarithm shows how an FFT rounds, which differs between processors."""
     io = arrays("functions")
     made = MelFrontEnd(MelFormat(kind))(tensor(io["mono44_wav"])[None], key_shift)
-    assert distance(made[0].T, io[wanted]) < 1e-6
+    assert distance(made[0].T, io[wanted]) < 1e-4
 
 
 @needs_golden
 def test_mel_at_24_khz() -> None:
     wave, _ = soundfile.read(GOLDEN / "functions" / "mono24.wav", dtype="float32")
     made = MelFrontEnd(MEL24)(torch.from_numpy(wave)[None])
-    assert distance(made[0].T, arrays("functions")["mono24_mel"]) < 1e-6
+    assert distance(made[0].T, arrays("functions")["mono24_mel"]) < 1e-4
 
 
 @needs_golden
