@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 LOUDNESS_FLOOR_DB = -100.0
-SUNG_HZ = 300.0
-"""Speech lies below: what networks learned from speech alone do above needs care."""
-
+_SUNG_HZ = 300.0  # speech lies below
 _EMPHASIS = 0.95
 
 
@@ -89,6 +87,14 @@ def brightness(wave: Tensor, hop_length: int) -> Tensor:
     """As `loudness`, of each frame's pre-emphasised inside: high sounds count, low ones hardly."""
     frames = _frames(wave, hop_length)
     return _decibels(frames[..., 1:] - _EMPHASIS * frames[..., :-1])
+
+
+def sung(f0: Tensor, voiced: Tensor) -> Tensor:
+    """How far each frame lies above the pitch of speech, 0 to 1 from an octave on, (B, T).
+
+    Networks that learned from speech need help there. f0 in Hz (B, T), voiced bool (B, T).
+    """
+    return torch.log2(f0 / _SUNG_HZ).clamp(0, 1) * voiced
 
 
 def _frames(wave: Tensor, hop_length: int) -> Tensor:

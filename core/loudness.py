@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.config import Speaker
-from core.features import LOUDNESS_FLOOR_DB, SUNG_HZ, Conditions
+from core.features import LOUDNESS_FLOOR_DB, Conditions, sung
 
 Array = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class AsLoudAsTold:
     def reset(self) -> None:
         """As before any sound."""
         self._power: Array | float = _SILENCE  # of the last frame as told, (B, 1)
-        self._sung: Array | float = 0.0  # how much of the last frame is a high note, (B, 1)
+        self._note: Array | float = 0.0  # how much of the last frame is a high note, (B, 1)
         self._gain: Array | float = 0.0  # in dB, at its end, (B, 1)
 
     def __call__(self, wave: Tensor, told: Conditions, f0: Tensor) -> Tensor:
@@ -55,9 +55,9 @@ class AsLoudAsTold:
         # half of each frame told and of the one before lies in a frame of the wave
         power = 10 ** (told.loudness.numpy().astype(np.float64) / 10)
         wanted = 10 * np.log10((_after(self._power, power) + power) / 2)
-        sung = np.log2(f0.numpy().astype(np.float64) / SUNG_HZ).clip(0, 1) * told.voiced.numpy()
-        high = (_after(self._sung, sung) + sung) / 2
-        self._power, self._sung = power[:, -1:], sung[:, -1:]
+        note = sung(f0.double(), told.voiced).numpy()
+        high = (_after(self._note, note) + note) / 2
+        self._power, self._note = power[:, -1:], note[:, -1:]
         speech = np.einsum("s,bst->bt", self._levels, told.speaker.numpy())
         quiet = ((speech - _BELOW_DB - wanted) / _KNEE_DB).clip(0, 1)
         louder = 10 * np.log10(np.square(frames).mean(-1, dtype=np.float64) + _SILENCE) - wanted

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from core.analyser import Analyser
-from core.config import VoiceConfig, from_dict, to_dict
+from core.config import VoiceConfig
 from core.content import content_encoder
 from core.content.bank import UnitBank
 from core.content.windowed import WindowedUnits
@@ -24,6 +24,7 @@ from core.diffusion.denoiser import Preconditioned
 from core.diffusion.networks import denoising_network
 from core.errors import ConfigError, VoiceFileError
 from core.nn import HalvedLinear
+from core.tables import from_dict, to_dict
 from core.vocoder import make_vocoder
 from core.weights_file import WeightsFile
 

@@ -20,7 +20,8 @@ from PyQt6.QtCore import (
     pyqtSignal,
 )
 
-from core.config import VoiceParams, to_dict
+from core.config import VoiceParams
+from core.tables import to_dict
 from gui.i18n import WORDS, tr
 from gui.i18n.sentences import told
 from realtime.priority import lower_priority

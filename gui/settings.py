@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from core.config import StreamConfig, VoiceParams, from_dict, to_dict
+from core.config import StreamConfig, VoiceParams
 from core.errors import ConfigError
+from core.tables import from_dict, to_dict
 
 if TYPE_CHECKING:  # the sound's process reads this file, and needs no Qt
     from PyQt6.QtCore import QSettings

@@ -18,8 +18,9 @@ from typing import Any
 
 import torch
 
-from core.config import VoiceParams, from_dict
+from core.config import VoiceParams
 from core.errors import VoiceChangerError
+from core.tables import from_dict
 from offline.convert_any import file_converter
 
 

@@ -40,7 +40,7 @@ def add_voices_commands(commands: Any) -> None:
 
 
 def _voices(args: argparse.Namespace) -> int:
-    from core.config import to_dict
+    from core.tables import to_dict
     from core.voice import embedded_voices, find_voice, imported_voices
 
     if args.voice is None:

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.config import from_dict
 from core.errors import ConfigError, VoiceChangerError
+from core.tables import from_dict
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from core.config import from_dict, to_dict
 from core.diff_svc.config import ForeignConfig
 from core.diff_svc.mel import LN_OF_10
 from core.errors import ConfigError, VoiceFileError
 from core.f0.frames import DEFAULT_F0
 from core.pipeline import LOUDEST_MEL
+from core.tables import from_dict, to_dict
 from core.voice import (
     DEFAULT_VOICE,
     NATIVE,

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from core.config import AudioConfig, MelConfig, VocoderConfig
 from core.diffusion.noise import NoiseTape
-from core.features import SUNG_HZ
+from core.features import sung
 from core.mel import hz_to_mel, mel_to_hz
 from core.nn import CausalConv1d, ConvState, Linear, ResidualStack
 from core.vocoder.source import PulseTrain, SourceState
@@ -162,9 +162,8 @@ class SourceFilter(nn.Module):
         A spectrum learned from speech has a first formant there, and noise would fill it.
         """
         hz = torch.linspace(0, self.audio.sample_rate / 2, self.bins, device=f0.device)
-        sung = torch.log2(f0 / SUNG_HZ).clamp(0, 1) * voiced
         under = (2 * torch.log2(f0[..., None] / hz.clamp(min=1.0))).clamp(0, 1)
-        return (_UNDER_FUNDAMENTAL * sung[..., None] * under).to(self.from_mel)
+        return (_UNDER_FUNDAMENTAL * sung(f0, voiced)[..., None] * under).to(self.from_mel)
 
 
 def _envelope_matrix(audio: AudioConfig, mel: MelConfig, config: VocoderConfig) -> Tensor:

@@ -51,7 +51,7 @@ def conditions(voice: VoiceModel, recording: Recording, speaker: int) -> Conditi
     params = VoiceParams()
     units = voice.encoder.clear(analysed.units, params.clarity)
     return Conditions(
-        voice.bank(units, weights, params.retrieval),
+        voice.bank(units, weights, params.retrieval * target.retrieval_share),
         analysed.f0 * (target.f0_median / median),
         analysed.voiced,
         analysed.loudness,

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import AudioConfig, from_dict
+from core.config import AudioConfig
 from core.errors import ConfigError, VoiceChangerError
+from core.tables import from_dict
 from offline.preprocess import Utterance, save_array
 from offline.studio.project import Project, read_json, write_text
 from offline.studio.settings import ProjectConfig, settings_hash

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.config import F0Config, from_dict
+from core.config import F0Config
 from core.errors import ConfigError
+from core.tables import from_dict
 
 if sys.version_info >= (3, 11):
     import tomllib

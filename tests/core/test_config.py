@@ -20,10 +20,9 @@ from core.config import (
     VocoderConfig,
     VoiceConfig,
     VoiceParams,
-    from_dict,
-    to_dict,
 )
 from core.errors import ConfigError
+from core.tables import from_dict, to_dict
 from tests.toy import TOY
 
 

@@ -17,9 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.config import to_dict
 from core.errors import VoiceFileError
 from core.pipeline import convert
+from core.tables import to_dict
 from core.voice import VoiceModel, embedded_voices, find_voice, read_config
 from tests.toy import TOY, speechlike, toy_voice
 
