@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -79,6 +80,9 @@ def processes(device: str) -> Iterator[Processes]:
     try:
         yield Processes(rank, count, chosen)
     finally:
+        # what the training leaves in cycles may hold on to the group, whose threads must not live on
+        # into the interpreter's end: one process in ten aborted there
+        gc.collect()
         distributed.destroy_process_group()
 
 

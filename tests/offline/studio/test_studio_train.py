@@ -182,7 +182,7 @@ def test_two_processes_are_one_with_twice_the_batch(tmp_path: Path) -> None:
     said = subprocess.run(
         command(two, launcher=launcher), env=environment(), cwd=tmp_path, capture_output=True
     )
-    assert said.returncode == 0, said.stderr.decode()[-2000:]
+    assert said.returncode == 0, said.stderr.decode()[-9000:]
     states = []
     for project in (one, two):
         found = Checkpoints(project.checkpoints).load()
