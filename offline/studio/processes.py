@@ -80,8 +80,8 @@ def processes(device: str) -> Iterator[Processes]:
     try:
         yield Processes(rank, count, chosen)
     finally:
-        # what the training leaves in cycles may hold on to the group, whose threads must not live on
-        # into the interpreter's end: one process in ten aborted there
+        # what the training leaves in cycles may hold on to the group, whose threads must not
+        # live on into the interpreter's end: one process in ten aborted there
         gc.collect()
         distributed.destroy_process_group()
 
