@@ -30,7 +30,7 @@ SPEECH_DB = 25.0
 """What is further below a speaker's level is no speech."""
 
 _MEMORY_SECONDS = 8.0  # of speech; older counts for a third
-_TRUST_SECONDS = 2.0  # of speech just like the target's own, which always count, too
+_TRUST_SECONDS = 0.5  # of speech just like the target's own, which always count, too
 _HIGHEST_PITCH = 1.6  # times the target's median: beyond, it is sung, and its bands are others
 _SMOOTH_BANDS = 6  # either side: formants stay, tilts go
 _HUSH_DB = 15.0  # below speech, over which a boost fades out: none for the noise of a pause

@@ -191,7 +191,7 @@ class Speaker:
     as the target's own, full scale being 0; None where unknown. spectrum_db: mean power of each mel
     band of the target's speech (`core/colour.py`), or none. sharpness: how much more formants stand
     out of what is denoised, 0 to 1 (`core/postfilter.py`). retrieval_share: of what retrieval asks,
-    how much suits this target, 0 to 1.
+    how much suits this target, 0 to 2.
     """
 
     name: str
@@ -207,8 +207,8 @@ class Speaker:
             0 <= self.sharpness <= 1, f"sharpness must lie between 0 and 1, got {self.sharpness}"
         )
         _require(
-            0 <= self.retrieval_share <= 1,
-            f"retrieval_share must lie between 0 and 1, got {self.retrieval_share}",
+            0 <= self.retrieval_share <= 2,
+            f"retrieval_share must lie between 0 and 2, got {self.retrieval_share}",
         )
 
 

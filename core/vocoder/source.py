@@ -7,19 +7,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_FASTEST = 1.06  # a frame's change of f0, about a semitone: faster is an error, not a glide
+
 
 @dataclass
 class SourceState:
-    """phase: of the fundamental in turns, float64 (B, 1); f0, voiced: of the last frame, (B, 1)."""
+    """phase: of the fundamental in turns, float64 (B, 1); f0, voiced: of the last frame, (B, 1);
+    end: the pitch at that frame's end, Hz, float64 (B, 1).
+    """
 
     phase: Tensor
     f0: Tensor
     voiced: Tensor
+    end: Tensor
 
 
 class PulseTrain:
     """A band-limited pulse train of unit power, fading within the frame where voicing turns.
 
+    A frame's f0 is that of its middle. The pitch at its end is half a step further on, as long as
+    two frames are voiced, so that a glide comes out neither late nor early.
     N equal cosines sum to Dirichlet's kernel, a closed form: the cost does not grow with N.
     """
 
@@ -34,8 +41,12 @@ class PulseTrain:
         frame_voiced = voiced.double()
         if state is None:
             phase = torch.zeros_like(frame_f0[:, :1])
-            state = SourceState(phase, frame_f0[:, :1], torch.zeros_like(frame_voiced[:, :1]))
-        pitch = self._ramp(torch.cat([state.f0, frame_f0], 1))
+            silent = torch.zeros_like(frame_voiced[:, :1])
+            state = SourceState(phase, frame_f0[:, :1], silent, frame_f0[:, :1])
+        step = frame_f0 / torch.cat([state.f0, frame_f0[:, :-1]], 1)
+        gliding = frame_voiced * torch.cat([state.voiced, frame_voiced[:, :-1]], 1)
+        end = frame_f0 * step.clamp(1 / _FASTEST, _FASTEST) ** (0.5 * gliding)
+        pitch = self._ramp(torch.cat([state.end, end], 1))
         gate = self._ramp(torch.cat([state.voiced, frame_voiced], 1))
         turns = state.phase + torch.cumsum(pitch / self.sample_rate, 1)
         phase = torch.remainder(turns, 1.0)
@@ -47,7 +58,9 @@ class PulseTrain:
         )
         kernel = torch.where(half.abs() < 1e-9, 2 * harmonics + 1, quotient) - 1
         pulses = (kernel * torch.rsqrt(2 * harmonics) * gate).float()
-        return pulses, SourceState(phase[:, -1:], frame_f0[:, -1:], frame_voiced[:, -1:])
+        return pulses, SourceState(
+            phase[:, -1:], frame_f0[:, -1:], frame_voiced[:, -1:], end[:, -1:]
+        )
 
     def _ramp(self, frames: Tensor) -> Tensor:
         """(B, T + 1) -> (B, T * hop): a straight line from each frame's value to the next."""

@@ -1,4 +1,4 @@
-"""Converts the held-out recordings through the live engine, ready for the judges.
+"""Converts the held-out recordings, ready for the judges: live, or with --files as files are.
 
     python -m docs.figures.embedded_voice DATA OUT [--voice V] [--speaker S] [--steps N] ...
 
@@ -26,7 +26,7 @@ from core.resampler import Wave
 from core.streaming.converter import StreamingConverter
 from core.voice import VoiceModel, find_voice
 from docs.figures.conditions import Condition
-from offline.convert import whole_shift
+from offline.convert import convert_file, whole_shift
 from offline.preprocess import held_out
 from realtime.loopback import LoopbackBackend
 from realtime.session import LiveSession
@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--sampler")
     parser.add_argument("--retrieval", type=float, default=VoiceParams().retrieval)
     parser.add_argument("--clarity", type=float, default=VoiceParams().clarity)
+    parser.add_argument("--files", action="store_true", help="as `moksori convert`, not live")
     delay = parser.add_mutually_exclusive_group()
     delay.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
     delay.add_argument("--low-latency", action="store_true", help="as `moksori live` has it")
@@ -149,7 +150,10 @@ def main() -> None:
             retrieval=args.retrieval,
             clarity=args.clarity,
         )
-        convert_live(voice, heard, converted, params, stream)
+        if args.files:
+            convert_file(voice, heard, converted, params, stream)
+        else:
+            convert_live(voice, heard, converted, params, stream)
         told = "" if shift is None else str(shift)
         lines.append(f"source/{stem}\tconverted/{stem}\t{text}\t{told}")
         print(stem, told, flush=True)

@@ -59,8 +59,8 @@ SETTINGS: dict[str, str] = {
         "{}번 화자는 없습니다. 이 목소리의 화자는 0번부터 {}번까지입니다"
     ),
     "sharpness must lie between 0 and 1, got {}": "선명도는 0에서 1 사이여야 하는데 {}입니다",
-    "retrieval_share must lie between 0 and 1, got {}": (
-        "닮은 정도의 몫(retrieval_share)은 0에서 1 사이여야 하는데 {}입니다"
+    "retrieval_share must lie between 0 and 2, got {}": (
+        "닮은 정도의 몫(retrieval_share)은 0에서 2 사이여야 하는데 {}입니다"
     ),
     "spectrum_db of {} needs {} bands, got {}": (
         "{} 화자의 spectrum_db에는 {}개의 대역이 필요한데 {}개입니다"

@@ -185,7 +185,7 @@ class ExportSettings:
     blend: float = _set(0.8, "1: as trained; less is nearer to the start: clearer, less alike")
     sharpness: float = _set(0.0, "how much more formants stand out, 0 to 1: more alike, rougher")
     retrieval_share: float = _set(
-        1.0, "of what --retrieval asks, 0 to 1; less is clearer, less alike"
+        1.0, "of what --retrieval asks, 0 to 2; less is clearer, less alike"
     )
 
     def __post_init__(self) -> None:
@@ -194,8 +194,8 @@ class ExportSettings:
             0 <= self.sharpness <= 1, f"sharpness must lie between 0 and 1, got {self.sharpness}"
         )
         _require(
-            0 <= self.retrieval_share <= 1,
-            f"retrieval_share must lie between 0 and 1, got {self.retrieval_share}",
+            0 <= self.retrieval_share <= 2,
+            f"retrieval_share must lie between 0 and 2, got {self.retrieval_share}",
         )
 
 

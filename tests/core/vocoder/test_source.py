@@ -82,6 +82,24 @@ def test_harmonics_and_nothing_else(hz: float) -> None:
     assert 10 * math.log10(max(peaks) / min(peaks)) < 1.5
 
 
+def test_a_glide_is_on_time() -> None:
+    """Two octaves a second up: as many turns as the pitch that was in the frames' middles makes."""
+    middles = (torch.arange(FRAMES) + 0.5) * HOP / RATE
+    f0 = 200.0 * 4.0**middles[None]
+    _, state = SOURCE(f0, torch.ones_like(f0, dtype=torch.bool))
+    ideal = 200.0 / math.log(4.0) * (4.0 ** (FRAMES * HOP / RATE) - 1)
+    off = math.remainder(float(state.phase) - ideal, 1.0)
+    assert abs(off) < 0.05  # half a frame late it would be 1.8 turns
+
+
+def test_a_leap_is_not_carried_on() -> None:
+    """From one frame to the next an octave, and a voice that begins anew: no pitch past them."""
+    f0 = torch.tensor([[100.0, 200.0, 200.0, 100.0, 100.0]])
+    voiced = torch.tensor([[True, True, True, False, True]])
+    ends = [float(SOURCE(f0[:, :n], voiced[:, :n])[1].end) for n in range(1, 6)]
+    assert ends == pytest.approx([100.0, 200.0 * 1.06**0.5, 200.0, 100.0, 100.0])
+
+
 def test_silent_when_unvoiced_and_faded_within_a_frame() -> None:
     voiced = torch.zeros(1, 12, dtype=torch.bool)
     voiced[:, 4:7] = True
