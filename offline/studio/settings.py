@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.config import F0Config
+from core.config import F0Config, Speaker
 from core.errors import ConfigError
 from core.tables import from_dict
 
@@ -190,13 +190,7 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.blend <= 1, f"blend must lie between 0 and 1, got {self.blend}")
-        _require(
-            0 <= self.sharpness <= 1, f"sharpness must lie between 0 and 1, got {self.sharpness}"
-        )
-        _require(
-            0 <= self.retrieval_share <= 2,
-            f"retrieval_share must lie between 0 and 2, got {self.retrieval_share}",
-        )
+        Speaker("", sharpness=self.sharpness, retrieval_share=self.retrieval_share)  # checks them
 
 
 @dataclass(frozen=True)

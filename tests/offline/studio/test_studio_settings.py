@@ -33,6 +33,8 @@ def test_every_setting_is_written_and_read_back(tmp_path: Path) -> None:
         ("[takes]\ndrop = ['loud']", r"unknown flag loud; known: clipped"),
         ("[slicer]\nmin_seconds = 20", r"min_seconds must lie between"),
         ("[train]\nmax_minutes = 0", r"needs an end"),
+        ("[export]\nsharpness = -0.5", r"sharpness must lie between 0 and 1, got -0\.5"),
+        ("[export]\nretrieval_share = 3.0", r"retrieval_share must lie between 0 and 2, got 3\.0"),
         ("[train\n", r"no valid TOML"),
     ],
 )
