@@ -85,7 +85,7 @@ def test_harmonics_and_nothing_else(hz: float) -> None:
 def test_a_glide_is_on_time() -> None:
     """Two octaves a second up: as many turns as the pitch that was in the frames' middles makes."""
     middles = (torch.arange(FRAMES) + 0.5) * HOP / RATE
-    f0 = 200.0 * 4.0**middles[None]
+    f0 = 200.0 * 4.0 ** middles[None]
     _, state = SOURCE(f0, torch.ones_like(f0, dtype=torch.bool))
     ideal = 200.0 / math.log(4.0) * (4.0 ** (FRAMES * HOP / RATE) - 1)
     off = math.remainder(float(state.phase) - ideal, 1.0)
