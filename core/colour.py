@@ -72,7 +72,7 @@ class AutoColour:
         own = self._spectra.T @ weights  # (M, T), dB
         level = conditions.loudness[i].double().numpy() - self._levels @ weights
         highest = _HIGHEST_PITCH * (self._medians @ weights)
-        sung = conditions.voiced[i].numpy() & (conditions.f0[i].double().numpy() > highest)
+        sung = conditions.f0[i].double().numpy() > highest  # consonants between the notes, too
         ratio = np.exp(2 * mel - 2 * _NEPERS * own)
         off = self._followed(i, ratio, (level > -SPEECH_DB) & ~sung)
         share = np.exp(2 * _NEPERS * own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -88,7 +89,9 @@ def test_it_is_the_same_in_blocks_and_beside_others() -> None:
 
 def test_singing_and_pauses_teach_it_nothing() -> None:
     mel = speech(6.0, tilt_db=8.0)
-    for conditions in (told(mel.shape[2], f0=600.0), told(mel.shape[2], level=-80.0)):
+    sung, silent = told(mel.shape[2], f0=600.0), told(mel.shape[2], level=-80.0)
+    consonants = replace(sung, voiced=torch.zeros_like(sung.voiced))  # f0 is carried through
+    for conditions in (sung, consonants, silent):
         colour = AutoColour(SPEAKERS, BANDS, RATE)
         assert float(colour(mel, conditions).abs().max()) < 1e-6
 
