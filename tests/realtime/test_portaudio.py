@@ -6,6 +6,7 @@ import builtins
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,12 @@ def test_a_lost_device_is_waited_for_and_opened_again(
         with heard:
             assert heard.wait_for(lambda: len(said) >= count, 30)
 
+    def come_back(number: int) -> None:
+        sd.devices.insert(0, sd.devices[2])  # numbers change, ids do not
+        sd.rates[number] = {48_000}
+        sd.refuse = ""
+        sd._initialize = lambda: None
+
     processor = Identity()
     session = LiveSession(processor, PortAudioBackend("cable b"), on_event=listen)
     session.start()
@@ -203,9 +210,7 @@ def test_a_lost_device_is_waited_for_and_opened_again(
         wait_for(2 + 2 * time)
         assert "stopped by itself" in str(said[-1].error)
         assert session.state is SessionState.LOST
-        sd.devices.insert(0, sd.devices[2])  # numbers change, ids do not
-        sd.rates[5 + time] = {48_000}
-        sd.refuse = ""
+        sd._initialize = partial(come_back, 5 + time)  # never while one attempt is under way
         wait_for(3 + 2 * time)
         assert session.state is SessionState.RUNNING
         assert gone.closed
