@@ -6,6 +6,9 @@ DATA is the folder of training speech; the speakers converted are those of offli
 or, with --folder, whoever speaks there (no text then): one folder each, as `offline.synthetic
 OUT --test` writes.
 Writes OUT/source, OUT/converted and OUT/pairs.tsv (source, converted, text, shift) for the judges.
+--many converts 84 English recordings, one each of speakers that the encoder has heard, but neither
+`held_out.txt` nor `offline/strangers.py` names; for the judges they are six sets of fourteen,
+OUT/pairs_1.tsv and so on, since theirs know the words of one set.
 The shift brings each recording's median pitch onto the target's, as one number (--shift median) or
 as it goes, then no number is written (--shift auto). Noise, rooms, levels, bands and
 codecs change what the converter hears (OUT/heard); the judges compare with the clean source.
@@ -28,10 +31,13 @@ from core.voice import VoiceModel, find_voice
 from docs.figures.conditions import Condition
 from offline.convert import convert_file, whole_shift
 from offline.preprocess import held_out
+from offline.strangers import SPEAKERS
 from realtime.loopback import LoopbackBackend
 from realtime.session import LiveSession
 
 LONGEST_SECONDS = 12
+HEADER = "source\tconverted\ttext\tshift"
+MANY, SETS = 84, 6  # recordings of `many`, and sets of them
 PAUSE_SECONDS = 0.12
 COUNTS = {"ls": (1, 1), "emodb": (3, 3), "ar": (2, 1), "ja": (4, 1), "zh": (4, 1)}
 """Of a speaker's recordings, and of the files joined to each, by the name's first part."""
@@ -83,6 +89,19 @@ def chosen(data: Path, short_german: bool = False) -> list[Recording]:
     return recordings
 
 
+def many(data: Path) -> list[Recording]:
+    """84 English recordings, 15 times the words of `chosen`; every sixth is of one set."""
+    part, first = data / "many_speakers", dict[str, Recording]()
+    with (part / "transcripts.tsv").open(newline="", encoding="utf-8") as handle:
+        for row in csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE):
+            name = row["speaker"]
+            known = name in first or name in held_out() or name in SPEAKERS.split()
+            if name.startswith("ls_") and not known and 4 <= float(row["seconds"]) <= 18:
+                first[name] = Recording(name, (part / row["file"],), row["text"])
+    recordings = [first[name] for name in sorted(first)]
+    return [recordings[i * len(recordings) // MANY] for i in range(MANY)]
+
+
 def lying_in(folder: Path) -> list[Recording]:
     """Every recording of a folder that holds one folder a speaker."""
     files = sorted(path for path in folder.glob("*/*") if path.suffix in {".flac", ".wav"})
@@ -118,7 +137,9 @@ def main() -> None:
     delay.add_argument("--lookahead", type=int, metavar="FRAMES", help="of the content encoder")
     delay.add_argument("--low-latency", action="store_true", help="as `moksori live` has it")
     parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="these speakers")
-    parser.add_argument("--folder", type=Path, help="of other recordings, in place of DATA's")
+    others = parser.add_mutually_exclusive_group()
+    others.add_argument("--folder", type=Path, help="of other recordings, in place of DATA's")
+    others.add_argument("--many", action="store_true", help="other recordings of DATA, in six sets")
     parser.add_argument("--short-german", action="store_true", help="the first set, 26 recordings")
     Condition.add_options(parser)
     args = parser.parse_args()
@@ -129,14 +150,17 @@ def main() -> None:
     stream = replace(stream, steps=args.steps, sampler=args.sampler)
     for folder in ("source", "heard", "converted"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
-    lines = ["source\tconverted\ttext\tshift"]
-    recordings = lying_in(args.folder) if args.folder else chosen(args.data, args.short_german)
+    lines: list[str] = []
+    if args.many:
+        recordings = many(args.data)
+    else:
+        recordings = lying_in(args.folder) if args.folder else chosen(args.data, args.short_german)
     for number, recording in enumerate(recordings):
         if not recording.speaker.startswith(tuple(args.only)):
             continue
         stem, text = f"{recording.stem}.wav", recording.text
         wave, rate = recording.load()
-        if len(wave) > LONGEST_SECONDS * rate:
+        if len(wave) > LONGEST_SECONDS * rate and not args.many:
             wave, text = wave[: LONGEST_SECONDS * rate], ""
         source, heard, converted = (args.out / f / stem for f in ("source", "heard", "converted"))
         save_audio(source, wave, rate)
@@ -157,7 +181,10 @@ def main() -> None:
         told = "" if shift is None else str(shift)
         lines.append(f"source/{stem}\tconverted/{stem}\t{text}\t{told}")
         print(stem, told, flush=True)
-    (args.out / "pairs.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sets = [(f"pairs_{i + 1}.tsv", lines[i::SETS]) for i in range(SETS)]
+    for name, own in sets if args.many else [("pairs.tsv", lines)]:
+        table = "\n".join([HEADER, *own]) + "\n"
+        (args.out / name).write_text(table, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -99,8 +99,7 @@ class Adapting(nn.Module):
 
     def misheard(self, words: Words) -> Tensor:
         """How much of what strangers say the ear does not hear in this voice, nats a frame."""
-        mel = self.denoiser.denormalise(self.one_step(words.batch))
-        return words.ear.misheard(mel, words.wanted)
+        return words.misheard(self.denoiser.denormalise(self.one_step(words.batch)))
 
     def one_step(self, batch: Batch) -> Tensor:
         """The normalised mel (B, M, T) as a listener gets it: one step from full noise."""

@@ -4,7 +4,8 @@ Few minutes of one person lack many sounds, all of them where the person speaks 
 So short recordings of strangers come with the program. What they say, at the target's pitch, goes
 through the network, and an ear must hear the phones in the mel that it hears in their recordings.
 The embedded voice learned its words that way (`offline/tasks/conversions.py`). The ear is the
-content encoder that hears for the voice; it hears mels by a linear map, no vocoder lies between.
+content encoder that hears for the voice; it hears mels by a linear map, no vocoder lies between,
+and they are blurred for it, so that it cannot be pleased with what nobody else hears.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from core.mel import LogMel, frame_wave
 from core.voice import DEFAULT_VOICE, VOICES_FOLDER, VoiceModel, find_voice
 from offline.strangers import SECONDS
 from offline.studio.batches import Batch, Crop, Item, collate, number_from
+from offline.tasks.judges import blurred
 
 _RECORDINGS = VOICES_FOLDER / "strangers.ogg"
 _CROPS, _CROP_FRAMES = 2, 128  # of a batch
@@ -66,11 +68,19 @@ class Ear(nn.Module):
 
 @dataclass(frozen=True)
 class Words:
-    """A batch of strangers' words, and the phones the ear hears in them, log (B, T', P)."""
+    """A batch of strangers' words, and the phones the ear hears in them, log (B, T', P).
+
+    blur: what is added to a log mel (B, M, T) before the ear hears it.
+    """
 
     batch: Batch
     wanted: Tensor
     ear: Ear
+    blur: Tensor
+
+    def misheard(self, mel: Tensor) -> Tensor:
+        """How much of the words the ear does not hear in a log mel (B, M, T), nats a frame."""
+        return self.ear.misheard(mel + self.blur, self.wanted)
 
 
 class Strangers:
@@ -112,9 +122,11 @@ class Strangers:
         batch = collate(crops, self.items, self.config)
         semitones = torch.from_numpy(rng.normal(0, _PITCH_SPREAD, (_CROPS, 1)))
         batch = batch._replace(conditions=batch.conditions.shifted(semitones)).to(device)
+        generator = torch.Generator().manual_seed(number_from(self.seed, number, _CROPS))
+        blur = blurred(torch.zeros(batch.mel.shape), generator).to(device)
         ear = self.ear.to(device)
         with torch.no_grad():
-            return Words(batch, ear(batch.mel), ear)
+            return Words(batch, ear(batch.mel), ear, blur)
 
 
 def _told(mel: Tensor) -> Tensor:

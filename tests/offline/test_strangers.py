@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import offline.strangers
-from core.audio import save_audio
+from core.audio import load_mono, save_audio
 from core.config import AudioConfig
 from core.errors import VoiceChangerError
 from offline.preprocess import held_out
@@ -32,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_all_speak_as_long_and_as_loud(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offline.strangers, "_SPEAKERS", "long short")
+    monkeypatch.setattr(offline.strangers, "SPEAKERS", "long short")
     long, short = np.split(strangers(data, AUDIO), 2)
     assert len(long) == len(short) == SIZE
     spoken = round(4 * AUDIO.sample_rate)
@@ -41,14 +41,23 @@ def test_all_speak_as_long_and_as_loud(data: Path, monkeypatch: pytest.MonkeyPat
     assert abs(20 * np.log10(loud / soft)) < 1.5
 
 
+def test_who_is_named_again_goes_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offline.strangers, "SPEAKERS", "long long")
+    first, second = np.split(strangers(data, AUDIO), 2)
+    whole, _ = load_mono(data / "long" / "0.wav", AUDIO.sample_rate)
+    for part, said in ((first, whole[:SIZE]), (second, whole[SIZE:])):
+        assert np.corrcoef(part[: len(said)], said)[0, 1] > 0.999
+    assert not second[len(whole) - SIZE :].any()
+
+
 def test_nobody_whom_voices_are_judged_on(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not set(offline.strangers._SPEAKERS.split()) & set(held_out())
-    monkeypatch.setattr(offline.strangers, "_SPEAKERS", f"long {held_out()[0]}")
+    assert not set(offline.strangers.SPEAKERS.split()) & set(held_out())
+    monkeypatch.setattr(offline.strangers, "SPEAKERS", f"long {held_out()[0]}")
     with pytest.raises(VoiceChangerError, match=held_out()[0]):
         strangers(data, AUDIO)
 
 
 def test_who_is_not_there_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offline.strangers, "_SPEAKERS", "nobody")
+    monkeypatch.setattr(offline.strangers, "SPEAKERS", "nobody")
     with pytest.raises(VoiceChangerError, match="no folder nobody"):
         strangers(data, AUDIO)
