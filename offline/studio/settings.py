@@ -185,7 +185,7 @@ class ExportSettings:
     blend: float = _set(0.8, "1: as trained; less is nearer to the start: clearer, less alike")
     sharpness: float = _set(0.0, "how much more formants stand out, 0 to 1: more alike, rougher")
     retrieval_share: float = _set(
-        1.0, "of what --retrieval asks, 0 to 2; less is clearer, less alike"
+        0.5, "of what --retrieval asks, 0 to 2; less is clearer, less alike"
     )
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
+import soxr
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -90,7 +91,8 @@ class Strangers:
         """base: whose encoder hears the words. f0_median: the target's, Hz."""
         self.config, self.seed = base.config, seed
         audio = self.config.audio
-        every, _ = load_mono(_RECORDINGS, audio.sample_rate)
+        recorded, rate = load_mono(_RECORDINGS)
+        every: NDArray[np.float32] = soxr.resample(recorded, rate, audio.sample_rate, "HQ")
         waves = [torch.from_numpy(w)[None] for w in _pieces(every, audio)]
         log_mel, find_f0 = LogMel(audio, self.config.mel), f0_estimator(audio, self.config.f0)
         with torch.inference_mode():

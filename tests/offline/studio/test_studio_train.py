@@ -87,12 +87,12 @@ def test_it_trains_tells_saves_and_exports(tmp_path: Path) -> None:
     assert "recordings" not in card["settings"]
     assert json.loads(read_metadata(target)["card"]) == card
 
-    assert (speaker.sharpness, speaker.retrieval_share) == (0.0, 1.0)
-    asked = ExportSettings(sharpness=0.3, retrieval_share=0.5)
+    assert (speaker.sharpness, speaker.retrieval_share) == (0.0, 0.5)
+    asked = ExportSettings(sharpness=0.3, retrieval_share=1.5)
     settings = replace(project.config, export=asked)
     export_project(replace(project, config=settings), "best", tmp_path / "sharp.safetensors")
     (sharp,) = VoiceModel.load(tmp_path / "sharp.safetensors").config.speakers
-    assert sharp == replace(speaker, sharpness=0.3, retrieval_share=0.5)
+    assert sharp == replace(speaker, sharpness=0.3, retrieval_share=1.5)
 
     told.clear()
     train_project(project, told)  # its steps are done
