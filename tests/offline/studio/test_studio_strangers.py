@@ -44,6 +44,13 @@ def test_a_number_draws_the_same_words_every_time(strangers: Strangers) -> None:
     assert not torch.equal(once.batch.mel, strangers.words(8, CPU).batch.mel)
 
 
+def test_what_is_judged_is_blurred_for_the_ear(strangers: Strangers) -> None:
+    words = strangers.words(7, CPU)
+    assert 0.2 < words.blur.std() < 1.0  # nepers
+    assert words.misheard(words.batch.mel) > 0.01
+    assert words.ear.misheard(words.batch.mel, words.wanted) < 1e-5
+
+
 def test_the_ear_hears_in_a_mel_what_the_encoder_hears(
     voice: VoiceModel, strangers: Strangers
 ) -> None:
